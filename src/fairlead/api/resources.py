@@ -1,0 +1,146 @@
+"""The resource table: every kind that the API serves, where it is served and what it is called.
+
+One row a served (group, version, resource). Discovery, routing, storage keys, RBAC and `kubectl api-resources` all
+read this table; a kind that has no row does not exist.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+CREATE, GET, LIST, WATCH = "create", "get", "list", "watch"
+UPDATE, PATCH, DELETE, DELETE_COLLECTION = "update", "patch", "delete", "deletecollection"
+
+ALL_VERBS = (CREATE, DELETE, DELETE_COLLECTION, GET, LIST, PATCH, UPDATE, WATCH)
+CREATE_ONLY = (CREATE,)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One row: a resource as one group and version serves it.
+
+    `storage` names the "group/version" whose schema the stored bytes follow; it differs from `group_version` only
+    where a retired version is served beside the current one.
+    """
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ALL_VERBS
+    storage: str | None = None
+    deprecated: str | None = None  # the text of the `Warning:` header, where this version is retired
+
+    @property
+    def group_version(self) -> str:
+        """`v1`, `apps/v1`: what objects carry as apiVersion."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def singular(self) -> str:
+        return self.kind.lower()
+
+    @property
+    def storage_version(self) -> str:
+        return self.storage or self.group_version
+
+    @property
+    def qualified(self) -> str:
+        """`deployments.apps`, `pods`: the name that Kubernetes' error messages use."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def prefix(self) -> str:
+        """The storage prefix, shared by all versions: `/apps/deployments/`."""
+        return f"/{self.group or 'core'}/{self.plural}/"
+
+    def path(
+        self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
+    ) -> str:
+        """The URL path: `/api/v1/namespaces/dev/pods/web/status`. Without namespace: the list over all."""
+        parts = [f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"]
+        if self.namespaced and namespace is not None:
+            parts.append(f"namespaces/{namespace}")
+        parts.append(self.plural)
+        parts += [part for part in (name, subresource) if part is not None]
+        return "/".join(parts)
+
+
+def _core(
+    plural: str,
+    kind: str,
+    *short: str,
+    namespaced: bool = True,
+    categories: tuple[str, ...] = (),
+    subresources: tuple[str, ...] = (),
+) -> Resource:
+    return Resource("", "v1", plural, kind, namespaced, short, categories, subresources)
+
+
+ALL = ("all",)
+
+NAMESPACES = _core("namespaces", "Namespace", "ns", namespaced=False, subresources=("status", "finalize"))
+NODES = _core("nodes", "Node", "no", namespaced=False, subresources=("status", "proxy"))
+PODS = _core(
+    "pods",
+    "Pod",
+    "po",
+    categories=ALL,
+    subresources=("status", "binding", "eviction", "log", "exec", "attach", "portforward"),
+)
+SERVICES = _core("services", "Service", "svc", categories=ALL, subresources=("status",))
+ENDPOINTS = _core("endpoints", "Endpoints", "ep")
+CONFIGMAPS = _core("configmaps", "ConfigMap", "cm")
+SECRETS = _core("secrets", "Secret")
+SERVICE_ACCOUNTS = _core("serviceaccounts", "ServiceAccount", "sa", subresources=("token",))
+EVENTS = _core("events", "Event", "ev")
+DEPLOYMENTS = Resource(
+    "apps", "v1", "deployments", "Deployment", True, ("deploy",), ALL, subresources=("status", "scale")
+)
+REPLICA_SETS = Resource(
+    "apps", "v1", "replicasets", "ReplicaSet", True, ("rs",), ALL, subresources=("status", "scale")
+)
+DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet", True, ("ds",), ALL, subresources=("status",))
+ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True)
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
+GROUP_EVENTS = Resource("events.k8s.io", "v1", "events", "Event", True, ("ev",), storage="v1")
+
+RBAC = "rbac.authorization.k8s.io"
+ROLES = Resource(RBAC, "v1", "roles", "Role", True)
+ROLE_BINDINGS = Resource(RBAC, "v1", "rolebindings", "RoleBinding", True)
+CLUSTER_ROLES = Resource(RBAC, "v1", "clusterroles", "ClusterRole", False)
+CLUSTER_ROLE_BINDINGS = Resource(RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False)
+
+AUTHN, AUTHZ = "authentication.k8s.io", "authorization.k8s.io"
+TOKEN_REVIEWS = Resource(AUTHN, "v1", "tokenreviews", "TokenReview", False, verbs=CREATE_ONLY)
+SELF_SUBJECT_REVIEWS = Resource(
+    AUTHN, "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE_ONLY
+)
+SUBJECT_ACCESS_REVIEWS = Resource(
+    AUTHZ, "v1", "subjectaccessreviews", "SubjectAccessReview", False, verbs=CREATE_ONLY
+)
+SELF_SUBJECT_ACCESS_REVIEWS = Resource(
+    AUTHZ, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=CREATE_ONLY
+)
+SELF_SUBJECT_RULES_REVIEWS = Resource(
+    AUTHZ, "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False, verbs=CREATE_ONLY
+)
+
+RESOURCES: tuple[Resource, ...] = (
+    NAMESPACES, NODES, PODS, SERVICES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, EVENTS,
+    DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS, ENDPOINT_SLICES, LEASES, GROUP_EVENTS,
+    ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS,
+    TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,
+    SELF_SUBJECT_RULES_REVIEWS,
+)  # fmt: skip
+
+BY_PATH: dict[tuple[str, str, str], Resource] = {(r.group, r.version, r.plural): r for r in RESOURCES}
+BY_KIND: dict[tuple[str, str], Resource] = {(r.group_version, r.kind): r for r in RESOURCES}
+
+
+def of_group(group: str) -> Iterable[Resource]:
+    """The rows of one group, all versions, in table order."""
+    return (r for r in RESOURCES if r.group == group)
