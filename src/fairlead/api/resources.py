@@ -57,9 +57,7 @@ class Resource:
         """The storage prefix, shared by all versions: `/apps/deployments/`."""
         return f"/{self.group or 'core'}/{self.plural}/"
 
-    def path(
-        self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
-    ) -> str:
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
         """The URL path: `/api/v1/namespaces/dev/pods/web/status`. Without namespace: the list over all."""
         parts = [f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"]
         if self.namespaced and namespace is not None:
@@ -100,9 +98,7 @@ EVENTS = _core("events", "Event", "ev")
 DEPLOYMENTS = Resource(
     "apps", "v1", "deployments", "Deployment", True, ("deploy",), ALL, subresources=("status", "scale")
 )
-REPLICA_SETS = Resource(
-    "apps", "v1", "replicasets", "ReplicaSet", True, ("rs",), ALL, subresources=("status", "scale")
-)
+REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True, ("rs",), ALL, subresources=("status", "scale"))
 DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet", True, ("ds",), ALL, subresources=("status",))
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
@@ -116,12 +112,8 @@ CLUSTER_ROLE_BINDINGS = Resource(RBAC, "v1", "clusterrolebindings", "ClusterRole
 
 AUTHN, AUTHZ = "authentication.k8s.io", "authorization.k8s.io"
 TOKEN_REVIEWS = Resource(AUTHN, "v1", "tokenreviews", "TokenReview", False, verbs=CREATE_ONLY)
-SELF_SUBJECT_REVIEWS = Resource(
-    AUTHN, "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE_ONLY
-)
-SUBJECT_ACCESS_REVIEWS = Resource(
-    AUTHZ, "v1", "subjectaccessreviews", "SubjectAccessReview", False, verbs=CREATE_ONLY
-)
+SELF_SUBJECT_REVIEWS = Resource(AUTHN, "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE_ONLY)
+SUBJECT_ACCESS_REVIEWS = Resource(AUTHZ, "v1", "subjectaccessreviews", "SubjectAccessReview", False, verbs=CREATE_ONLY)
 SELF_SUBJECT_ACCESS_REVIEWS = Resource(
     AUTHZ, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=CREATE_ONLY
 )

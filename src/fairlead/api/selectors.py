@@ -94,9 +94,7 @@ def of_label_selector(selector: LabelSelector | None) -> Selector:
     for expression in selector.match_expressions:
         if expression.operator not in names:
             raise SelectorError(f'"{expression.operator}" is not a valid label selector operator')
-        requirements.append(
-            Requirement(expression.key, names[expression.operator], frozenset(expression.values))
-        )
+        requirements.append(Requirement(expression.key, names[expression.operator], frozenset(expression.values)))
     return Selector(tuple(requirements))
 
 
