@@ -14,7 +14,7 @@ from fairlead.node.streaming.resize import Resized, ResizeReader
 
 Json = dict[str, Any]
 
-# Newest last: what SPDY clients offer in X-Stream-Protocol-Version. v1 ends in another way, and nobody is left to speak it.
+# What SPDY clients offer in X-Stream-Protocol-Version. v1 ends in another way, and nobody is left to speak it.
 SPDY_PROTOCOLS: Final = ("v2.channel.k8s.io", "v3.channel.k8s.io", "v4.channel.k8s.io")
 
 
