@@ -1,0 +1,50 @@
+"""The kubectls to test with, unmodified, and their tables as rows."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.machine import REPOSITORY, Machine, Result
+
+_DEBIAN = REPOSITORY / ".cache/kubectl-1.20/usr/bin/kubectl"
+_ELSEWHERE = ("/usr/local/bin", "/usr/bin", "/usr/lib/google-cloud-sdk/bin")
+_TESTED = re.compile(r"kubectl(\.1\.(27|33))?$")  # the oldest and newest found beside the default one
+
+
+def installed() -> dict[str, Path]:
+    """Name to binary: Debian's 1.20, the one on PATH, and the oldest and newest of those kept beside it."""
+    found = {"1.20": _DEBIAN} if _DEBIAN.exists() else {}
+    for directory in _ELSEWHERE:
+        for path in sorted(Path(directory).glob("kubectl*")):
+            target = path.resolve()
+            if _TESTED.fullmatch(path.name) and target not in found.values():
+                found.setdefault(path.name.removeprefix("kubectl.").replace("kubectl", "default"), target)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """kubectl on the node `master`, in the directory of the chapter's manifests."""
+
+    machine: Machine
+    binary: Path
+
+    def __call__(self, command: str, *, stdin: str | None = None, seconds: float = 60) -> Result:
+        """`get pods -n dev`; words are split at blanks, as a shell would without quoting."""
+        return self.argv(*command.split(), stdin=stdin, seconds=seconds)
+
+    def argv(self, *arguments: str, stdin: str | None = None, seconds: float = 60) -> Result:
+        return self.machine.on_node("master", str(self.binary), *arguments, stdin=stdin, seconds=seconds)
+
+    def rows(self, command: str) -> list[dict[str, str]]:
+        """The table that `command` prints, a dict a row, by column title."""
+        return rows(self(command).ok().out)
+
+
+def rows(table: str) -> list[dict[str, str]]:
+    """Cut at the columns of the header: a title begins where its cells do."""
+    header, *lines = table.splitlines()
+    starts = [match.start() for match in re.finditer(r"(?<!\S)\S(?:\S| (?=\S))*", header)]
+    spans = list(zip(starts, [*starts[1:], None], strict=True))
+    titles = [header[a:b].strip() for a, b in spans]
+    return [{t: line[a:b].strip() for t, (a, b) in zip(titles, spans, strict=True)} for line in lines if line.strip()]
