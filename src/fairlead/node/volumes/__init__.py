@@ -1,0 +1,1 @@
+"""Volumes: what files they hold (pure), and how those get onto the node."""
