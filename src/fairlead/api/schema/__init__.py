@@ -5,7 +5,7 @@
 
 from fairlead.api.schema.conform import Conformed, SchemaError, conform
 from fairlead.api.schema.duplicates import duplicate_fields
-from fairlead.api.schema.table import FieldDef, TypeDef, field_of, type_named, type_of
+from fairlead.api.schema.table import FieldDef, TypeDef, kinds_of, reachable, type_named, type_of
 
 __all__ = [
     "Conformed",
@@ -14,7 +14,8 @@ __all__ = [
     "TypeDef",
     "conform",
     "duplicate_fields",
-    "field_of",
+    "kinds_of",
+    "reachable",
     "type_named",
     "type_of",
 ]
