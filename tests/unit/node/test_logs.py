@@ -1,10 +1,14 @@
 """What is shown of a container's log."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.node.logs.lines import Lines, OptionError, Options
+from fairlead.node.logs.reading import read, tail_offset
 
 LOG = (
     b"2023-11-14T22:13:20.000000001Z stdout F one\n"
@@ -53,3 +57,38 @@ def test_senseless_options_are_refused(query: dict[str, str]) -> None:
 @given(st.binary(max_size=300))
 def test_a_damaged_log_never_raises(data: bytes) -> None:
     Lines(Options(timestamps=True, since=1.0)).feed(data)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 50, 20_000])
+def test_the_tail_begins_at_a_line(tmp_path: Path, count: int, end: bytes) -> None:
+    lines = [b"line %d" % number + b"." * (number % 70) for number in range(9000)]
+    path = tmp_path / "log"
+    path.write_bytes(b"\n".join(lines) + end)
+    with path.open("rb") as log:
+        log.seek(tail_offset(log, count))
+        assert log.read() == (b"\n".join(lines[-count:]) + end if count else b"")
+
+
+async def collect(path: Path, options: Options, ended: asyncio.Future[None]) -> list[bytes]:
+    return [piece async for piece in read(path, options, ended)]
+
+
+async def test_following_shows_what_is_written_until_the_container_ends(tmp_path: Path) -> None:
+    path, ended = tmp_path / "log", asyncio.get_running_loop().create_future()
+    path.write_bytes(b"t stdout F one\nt stdout F two\n")
+    reading = asyncio.create_task(collect(path, Options(follow=True, tail_lines=1), ended))
+    await asyncio.sleep(0.05)
+    with path.open("ab") as log:
+        log.write(b"t stdout F three\n")
+    await asyncio.sleep(0.05)
+    with path.open("ab") as log:
+        log.write(b"t stdout F four\n")
+    ended.set_result(None)
+    assert b"".join(await reading) == b"two\nthree\nfour\n"
+
+
+async def test_a_limit_ends_following(tmp_path: Path) -> None:
+    path, never = tmp_path / "log", asyncio.get_running_loop().create_future()
+    path.write_bytes(b"t stdout F one\nt stdout F two\n")
+    assert await collect(path, Options(follow=True, limit_bytes=5), never) == [b"one\nt"]

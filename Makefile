@@ -1,0 +1,46 @@
+# Every target does its own set-up on a fresh Debian machine. Run as root.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# What runs a cluster, then what only tests and benchmarks compare with.
+PACKAGES := python3-venv crun nftables iproute2 conntrack curl dnsutils ca-certificates nginx-light openssl util-linux
+TEST_PACKAGES := wrk dnsperf etcd-server docker-registry ipset iptables
+VERSIONED_KUBECTL := .cache/kubectl-1.20/usr/bin/kubectl
+
+.PHONY: setup up down test check bench clean
+
+setup: .cache/setup.stamp $(VERSIONED_KUBECTL)
+
+.cache/setup.stamp: Makefile pyproject.toml
+	@mkdir -p .cache
+	tools/install-packages.sh $(PACKAGES) $(TEST_PACKAGES)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# kubectl 1.20, the one Debian ships, beside whichever newer one the machine has.
+$(VERSIONED_KUBECTL):
+	tools/install-kubectl.sh .cache/kubectl-1.20
+
+up: setup
+	$(BIN)/fairlead demo
+
+down:
+	$(BIN)/fairlead down
+
+check: setup
+	$(BIN)/ruff format --check src tests bench tools
+	$(BIN)/ruff check src tests bench tools
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# All of it, in namespaces without a way out: format, lint, types, import contracts, tests.
+test: check
+	tools/in-sandbox.sh $(BIN)/pytest $(ARGS)
+
+bench: setup
+	tools/in-sandbox.sh $(BIN)/python -m bench $(ARGS)
+
+clean:
+	rm -rf .venv .cache
