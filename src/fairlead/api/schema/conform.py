@@ -1,4 +1,4 @@
-"""An object held against its type: JSON types checked, and made what a round trip through Kubernetes' types makes of it.
+"""An object held against its type: JSON types checked, and made what a round trip through Kubernetes makes of it.
 
 A checker is compiled for each type when it is first met: `check(value, container, key)` looks at container[key] and may
 replace it; it returns the unknown fields found beneath it, as paths relative to it.
@@ -48,7 +48,7 @@ def conform(group_version: str, kind: str, obj: Json) -> Conformed:
     definition = type_of(group_version, kind)
     try:
         unknown = _checker(definition.name)(obj, None, None)
-    except _Mismatch as mismatch:
+    except _MismatchError as mismatch:
         raise SchemaError(mismatch.render()) from None
     return Conformed(tuple(unknown[:MOST_PROBLEMS])) if unknown else CLEAN
 
@@ -64,7 +64,7 @@ def cannot_be_handled(group_version: str, kind: str, problem: str, wanted: str |
     return f'{kind} in version "{version}" cannot be handled as a {wanted or kind}: {problem}'
 
 
-class _Mismatch(Exception):
+class _MismatchError(Exception):
     """A wrong value on its way up; every struct on the way adds its field's name."""
 
     def __init__(self, what: str, go_type: str | None) -> None:
@@ -108,7 +108,7 @@ def _struct(definition: TypeDef) -> Check:
 
     def check(value: Any, _container: Any, _key: Any) -> list[str] | None:
         if type(value) is not dict:
-            raise _Mismatch(_described(value), go_type)
+            raise _MismatchError(_described(value), go_type)
         if not rules:
             rules.update({field.name: _rule(field) for field in definition.fields.values()})
         unknown: list[str] | None = None
@@ -129,7 +129,7 @@ def _struct(definition: TypeDef) -> Check:
                     unknown = [*(unknown or ()), *(_join(name, path) for path in found)]
                 if drops_empty and not value[name]:
                     dropped = [*(dropped or ()), name]
-        except _Mismatch as mismatch:
+        except _MismatchError as mismatch:
             mismatch.fields.append(name)
             mismatch.struct = mismatch.struct or struct
             raise
@@ -163,13 +163,13 @@ _EMPTY: dict[str, Any] = {
 
 
 def _list(field: FieldDef) -> Check:
-    element_go = field.go_type[2:] if field.go_type.startswith("[]") else field.go_type
+    element_go = field.go_type.removeprefix("[]")
     inner = _one(field.type, element_go)
     all_text = field.type == "string"
 
     def check(value: Any, _container: Any, _key: Any) -> list[str] | None:
         if type(value) is not list:
-            raise _Mismatch(_described(value), field.go_type)
+            raise _MismatchError(_described(value), field.go_type)
         unknown: list[str] = []
         for index, item in enumerate(value):
             if item is None:
@@ -192,7 +192,7 @@ def _map(field: FieldDef) -> Check:
 
     def check(value: Any, _container: Any, _key: Any) -> list[str] | None:
         if type(value) is not dict:
-            raise _Mismatch(_described(value), field.go_type)
+            raise _MismatchError(_described(value), field.go_type)
         unknown: list[str] = []
         for key, item in value.items():
             if all_text and type(item) is str:
@@ -231,7 +231,7 @@ def _exactly(expected: type) -> Callable[[str], Check]:
     def make(go_type: str) -> Check:
         def check(value: Any, _container: Any, _key: Any) -> None:
             if type(value) is not expected:
-                raise _Mismatch(_described(value), go_type)
+                raise _MismatchError(_described(value), go_type)
 
         return check
 
@@ -244,7 +244,7 @@ def _integer(bits: int) -> Callable[[str], Check]:
     def make(go_type: str) -> Check:
         def check(value: Any, _container: Any, _key: Any) -> None:
             if type(value) is not int or not low <= value <= high:
-                raise _Mismatch(_described(value, number_fits=True), go_type)
+                raise _MismatchError(_described(value, number_fits=True), go_type)
 
         return check
 
@@ -254,7 +254,7 @@ def _integer(bits: int) -> Callable[[str], Check]:
 def _double(go_type: str) -> Check:
     def check(value: Any, _container: Any, _key: Any) -> None:
         if type(value) is not int and type(value) is not float:
-            raise _Mismatch(_described(value), go_type)
+            raise _MismatchError(_described(value), go_type)
 
     return check
 
@@ -275,11 +275,11 @@ def _formed(read: Callable[[Any], str], *accepted: type, go_type: str | None = "
     def make(own_type: str) -> Check:
         def check(value: Any, container: Any, key: Any) -> None:
             if type(value) not in accepted and go_type is not None:
-                raise _Mismatch(_described(value), go_type or own_type)
+                raise _MismatchError(_described(value), go_type or own_type)
             try:
                 canonical = read(value)
             except ValueError as error:
-                raise _Mismatch(str(error), None) from None
+                raise _MismatchError(str(error), None) from None
             if canonical != value:
                 container[key] = canonical
 
