@@ -8,7 +8,7 @@ OpenAPI of the release served comes from the PyPI package kubernetes-validate, t
 
 The table: `kinds` {group version: {kind: type}}, `types` {type: {field: [protobuf number, type, flags?, more?]}}.
 Flags: r required, p a pointer in Go (absent differs from zero), z written even when empty. More: key, strategy (patch),
-list and keys (list type), map, go (the Go type where it does not follow from ours). The entry "" of a type holds `inline`
+list and keys (list type), map, go (the Go type where it does not follow from ours). A type's entry "" holds `inline`
 ([number, type]: messages whose fields are this type's own in JSON) and `map`.
 """
 
