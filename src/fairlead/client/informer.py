@@ -84,7 +84,13 @@ class Informer(Generic[T]):
             wait = min(wait * 2, LONGEST_WAIT)
 
     async def _list(self) -> str:
-        listed = await self._client.list(self.resource, type=self._type, namespace=self._namespace, **self._selectors)
+        listed = await self._client.list(
+            self.resource,
+            type=self._type,
+            namespace=self._namespace,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
         found = {key_of(obj): obj for obj in listed.items}
         for key in [key for key in self.items if key not in found]:
             self._set(key, None)

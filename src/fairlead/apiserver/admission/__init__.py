@@ -1,0 +1,27 @@
+"""Admission: what the server adds to or refuses of an object, beyond its own form. In Kubernetes' order."""
+
+from typing import TYPE_CHECKING, Any
+
+from fairlead.api.resources import NAMESPACES, PODS
+from fairlead.apiserver.admission import namespace_lifecycle, priority, service_account, tolerations
+
+if TYPE_CHECKING:
+    from fairlead.apiserver.call import Call
+
+Json = dict[str, Any]
+
+
+def admit_create(call: "Call", obj: Json) -> None:
+    """Raises ApiError (403, 404)."""
+    registry = call.api.registry
+    if call.resource.namespaced:
+        namespace_lifecycle.admit(registry, call.resource, obj)
+    if call.resource is PODS:
+        service_account.admit(registry, obj)
+        tolerations.admit(obj)
+        priority.admit(obj)
+
+
+def admit_update(call: "Call", new: Json, old: Json) -> None:
+    if call.resource is NAMESPACES:
+        namespace_lifecycle.keep_finalizers(new, old)

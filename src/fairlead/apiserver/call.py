@@ -1,0 +1,69 @@
+"""One authorized request on its way through a verb, and what verbs work with."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fairlead.api.resources import Resource
+from fairlead.api.status import bad_request
+from fairlead.apiserver.allocation import Allocators
+from fairlead.apiserver.authz import Authorizer
+from fairlead.apiserver.kinds import KINDS, Kind
+from fairlead.apiserver.negotiation import Form
+from fairlead.apiserver.registry import Registry
+from fairlead.apiserver.routing import Route
+from fairlead.apiserver.tokens import Tokens
+from fairlead.apiserver.tunnel import Kubelets
+from fairlead.apiserver.users import User
+from fairlead.http.server import Request
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The server's own state, as verbs use it."""
+
+    registry: Registry
+    authorizer: Authorizer
+    tokens: Tokens
+    allocators: Allocators
+    kubelets: Kubelets
+
+
+@dataclass(slots=True)
+class Call:
+    request: Request
+    route: Route
+    user: User
+    form: Form
+    api: Api
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def resource(self) -> Resource:
+        return self.route.resource
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.route.resource]
+
+    @property
+    def namespace(self) -> str | None:
+        return self.route.namespace
+
+    @property
+    def name(self) -> str:
+        assert self.route.name is not None
+        return self.route.name
+
+    @property
+    def dry_run(self) -> bool:
+        """Raises ApiError (400) for anything but `dryRun=All`."""
+        return is_dry_run(self.request.query.get("dryRun", []))
+
+
+def is_dry_run(values: list[str]) -> bool:
+    given = [value for value in values if value]
+    if any(value != "All" for value in given):
+        raise bad_request(f'invalid dryRun value: Unsupported value: "{given[0]}": supported values: "All"')
+    return bool(given)

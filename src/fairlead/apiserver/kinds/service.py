@@ -1,0 +1,121 @@
+"""Services. Their addresses and node ports are given out in `allocation`."""
+
+from typing import Any
+
+from fairlead.api.resources import SERVICES
+from fairlead.apiserver.allocation.allocators import wants_node_ports
+from fairlead.apiserver.kinds.kind import IDENTITY, Kind, identity, keep_status
+from fairlead.apiserver.tables.service import COLUMNS
+from fairlead.apiserver.validation.service import validate_service, validate_service_update
+
+Json = dict[str, Any]
+
+AFFINITY_SECONDS = 10800
+
+
+def default(service: Json) -> None:
+    spec = service.setdefault("spec", {})
+    spec.setdefault("type", "ClusterIP")
+    if not spec.get("sessionAffinity"):
+        spec["sessionAffinity"] = "None"
+    if spec["sessionAffinity"] == "None":
+        spec.pop("sessionAffinityConfig", None)
+    elif spec["sessionAffinity"] == "ClientIP":
+        client = spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {})
+        client.setdefault("timeoutSeconds", AFFINITY_SECONDS)
+    for port in spec.get("ports", ()):
+        port.setdefault("protocol", "TCP")
+        if not port.get("targetPort"):
+            port["targetPort"] = port.get("port", 0)
+    if spec["type"] in ("NodePort", "LoadBalancer"):
+        spec.setdefault("externalTrafficPolicy", "Cluster")
+    if spec["type"] == "LoadBalancer":
+        spec.setdefault("allocateLoadBalancerNodePorts", True)
+    if spec["type"] != "ExternalName":
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+        if not spec.get("ipFamilies"):
+            spec["ipFamilies"] = ["IPv4"]
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        _addresses(spec)
+    service.setdefault("status", {}).setdefault("loadBalancer", {})
+
+
+def _addresses(spec: Json) -> None:
+    """clusterIP and the first of clusterIPs are the same."""
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
+    elif spec.get("clusterIPs") and not spec.get("clusterIP"):
+        spec["clusterIP"] = spec["clusterIPs"][0]
+
+
+def prepare_create(service: Json) -> None:
+    service["status"] = {"loadBalancer": {}}
+
+
+def prepare_update(new: Json, old: Json) -> None:
+    """What was given out and is left empty stays; what a type does not have goes (registry/core/service)."""
+    keep_status(new, old)
+    spec, before = new["spec"], old["spec"]
+    if "ExternalName" not in (spec["type"], before["type"]):
+        _keep_addresses(spec, before)
+    if wants_node_ports(spec) and wants_node_ports(before):
+        _keep_node_ports(spec, before)
+    if not wants_node_ports(spec):
+        _drop_node_ports(spec, before)
+    if spec["type"] == "ExternalName":
+        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
+            spec.pop(field, None)
+    if spec["type"] not in ("NodePort", "LoadBalancer"):
+        spec.pop("externalTrafficPolicy", None)
+    if spec["type"] != "LoadBalancer":
+        for field in ("healthCheckNodePort", "allocateLoadBalancerNodePorts", "loadBalancerClass"):
+            if spec.get(field) == before.get(field):
+                spec.pop(field, None)
+        if before["type"] == "LoadBalancer":
+            new["status"] = {"loadBalancer": {}}
+    elif spec.get("externalTrafficPolicy") == "Local" and before.get("healthCheckNodePort"):
+        spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
+
+
+def _keep_addresses(spec: Json, before: Json) -> None:
+    if not spec.get("clusterIP"):
+        spec.pop("clusterIPs", None)
+        for field in ("clusterIP", "clusterIPs"):
+            if field in before:
+                spec[field] = before[field]
+    elif spec["clusterIP"] != before.get("clusterIP") and spec.get("clusterIPs") == before.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
+
+
+def _keep_node_ports(spec: Json, before: Json) -> None:
+    known = {(port["port"], port["protocol"]): port.get("nodePort") for port in before.get("ports", ())}
+    used = {port.get("nodePort") for port in spec.get("ports", ())}
+    for port in spec.get("ports", ()):
+        number = known.get((port["port"], port["protocol"]))
+        if not port.get("nodePort") and number and number not in used:
+            port["nodePort"] = number
+
+
+def _drop_node_ports(spec: Json, before: Json) -> None:
+    known = {port.get("nodePort") for port in before.get("ports", ())}
+    for port in spec.get("ports", ()):
+        if port.get("nodePort") in known:
+            port.pop("nodePort", None)
+
+
+def selectable_fields(service: Json) -> dict[str, str]:
+    spec = service["spec"]
+    return identity(service) | {"spec.clusterIP": spec.get("clusterIP", ""), "spec.type": spec["type"]}
+
+
+SERVICE = Kind(
+    SERVICES,
+    COLUMNS,
+    default,
+    validate_service,
+    validate_service_update,
+    prepare_create=prepare_create,
+    prepare_update=prepare_update,
+    selectable_fields=selectable_fields,
+    selectable_field_names=IDENTITY | {"spec.clusterIP", "spec.type"},
+)

@@ -1,0 +1,25 @@
+"""What the server counts, by Kubernetes' names."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry()
+REQUESTS = Counter(
+    "apiserver_request",
+    "Counter of apiserver requests broken out for each verb, group, version, resource, subresource and HTTP code.",
+    ["verb", "group", "version", "resource", "subresource", "code"],
+    registry=REGISTRY,
+)
+DURATION = Histogram(
+    "apiserver_request_duration_seconds",
+    "Response latency distribution in seconds for each verb and resource.",
+    ["verb", "group", "version", "resource", "subresource"],
+    buckets=(0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    registry=REGISTRY,
+)
+WATCHERS = Gauge(
+    "apiserver_longrunning_requests", "Gauge of all active long-running requests.", ["verb"], registry=REGISTRY
+)
+
+
+def render() -> bytes:
+    return generate_latest(REGISTRY)

@@ -1,0 +1,1 @@
+"""The rules that Kubernetes documents for its objects, in its words. Pure."""

@@ -1,0 +1,108 @@
+"""DELETE of one object, and of a collection."""
+
+import time
+from typing import Any
+
+from fairlead.api.status import ApiError, bad_request, conflict
+from fairlead.apiserver import negotiation
+from fairlead.apiserver.answers import of_entry, of_object, success
+from fairlead.apiserver.call import Call, is_dry_run
+from fairlead.apiserver.deletion import Options, plan
+from fairlead.apiserver.entry import Entry
+from fairlead.apiserver.verbs.list import page
+from fairlead.http.server import Response
+
+Json = dict[str, Any]
+
+PROPAGATIONS = ("Foreground", "Background", "Orphan")
+
+
+async def delete(call: Call) -> Response:
+    options, dry = options_of(call)
+    entry = call.api.registry.get(call.resource, call.namespace, call.name)
+    if dry or call.dry_run:
+        _check(call, entry.decode()["metadata"], options, call.name)
+        marked = plan(call.resource, entry.decode(), options, time.time())
+        return success(call, entry.decode()["metadata"]["uid"]) if marked is None else of_object(call, marked)
+    entry, gone = await remove(call, call.namespace, call.name, options)
+    if gone and call.resource.plural != "pods":
+        return success(call, entry.decode()["metadata"]["uid"])
+    return of_entry(call, entry)
+
+
+async def delete_collection(call: Call) -> Response:
+    """Each one that matches; what is gone by then is no error."""
+    options, dry = options_of(call)
+    entries, _, _, _ = page(call)
+    if not (dry or call.dry_run):
+        for entry in entries:
+            try:
+                await remove(call, entry.namespace, entry.name, options)
+            except ApiError as error:
+                if not error.is_not_found:
+                    raise
+    items = [entry.decode() for entry in entries]
+    answer = {
+        "kind": f"{call.resource.kind}List",
+        "apiVersion": call.resource.group_version,
+        "metadata": {"resourceVersion": str(call.api.registry.cache.revision)},
+        "items": items,
+    }
+    return Response(200, negotiation.render(answer, call.form), call.form.media)
+
+
+async def remove(call: Call, namespace: str | None, name: str, options: Options) -> tuple[Entry, bool]:
+    """Deletes or marks one. Returns it and whether it is gone."""
+
+    def change(entry: Entry) -> Json | None:
+        obj = entry.decode()
+        _check(call, obj["metadata"], options, name)
+        return plan(call.resource, obj, options, time.time())
+
+    return await call.api.registry.change(call.resource, namespace, name, change)
+
+
+def options_of(call: Call) -> tuple[Options, bool]:
+    """From the body, else from the query, and whether the body asks for a dry run. Raises ApiError (400)."""
+    given: Json = {}
+    if negotiation.body_of(call.request):
+        given = negotiation.decode(call.request, call.resource, [], "DeleteOptions", _options_version(call))
+    grace: Any = given.get("gracePeriodSeconds", call.request.parameter("gracePeriodSeconds"))
+    propagation = given.get("propagationPolicy") or call.request.parameter("propagationPolicy")
+    orphan = given.get("orphanDependents")
+    if orphan is None and (text := call.request.parameter("orphanDependents")):
+        orphan = text.lower() == "true"
+    if orphan is not None and propagation is None:
+        propagation = "Orphan" if orphan else "Background"
+    if propagation is not None and propagation not in PROPAGATIONS:
+        supported = ", ".join(f'"{name}"' for name in (*PROPAGATIONS, "nil"))
+        raise ApiError(
+            422,
+            "Invalid",
+            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "{propagation}": '
+            f"supported values: {supported}",
+        )
+    try:
+        grace = None if grace is None else int(grace)
+    except ValueError:
+        raise bad_request(f'gracePeriodSeconds: Invalid value: "{grace}": must be an integer') from None
+    preconditions = given.get("preconditions") or {}
+    options = Options(grace, propagation, preconditions.get("uid"), preconditions.get("resourceVersion"))
+    return options, is_dry_run(given.get("dryRun") or [])
+
+
+def _options_version(call: Call) -> str:
+    """Clients send DeleteOptions as of the resource's group, of `v1` or of `meta.k8s.io/v1`."""
+    return "v1" if b"meta.k8s.io" not in call.request.body else "meta.k8s.io/v1"
+
+
+def _check(call: Call, metadata: Json, options: Options, name: str) -> None:
+    if options.uid and options.uid != metadata["uid"]:
+        why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {metadata['uid']}"
+        raise conflict(call.resource, name, why)
+    if options.revision and options.revision != metadata["resourceVersion"]:
+        why = (
+            f"Precondition failed: ResourceVersion in precondition: {options.revision}, "
+            f"ResourceVersion in object meta: {metadata['resourceVersion']}"
+        )
+        raise conflict(call.resource, name, why)
