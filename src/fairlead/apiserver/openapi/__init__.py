@@ -3,7 +3,9 @@
 from fairlead.apiserver.openapi import v2, v3
 from fairlead.http.server import Request, Response
 
-PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"  # with "@", as it is asked for, it is no MIME type
+PROTOBUF = (
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"  # with "@", as it is asked for, it is no MIME type
+)
 
 
 def answer(request: Request) -> Response | None:

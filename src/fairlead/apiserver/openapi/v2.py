@@ -76,7 +76,7 @@ def _operation(operation: Json) -> bytes:
     parameters = b"".join(_bytes(8, _parameter(each)) for each in operation["parameters"])
     response = _bytes(1, _text(1, "OK"))  # ResponseValue.response, Response.description
     responses = _bytes(1, _named("200", response))
-    return _text(4, operation["operationId"]) + parameters + _bytes(9, responses) + _extensions(13, operation)
+    return _text(5, operation["operationId"]) + parameters + _bytes(9, responses) + _extensions(13, operation)
 
 
 def _parameter(parameter: Json) -> bytes:

@@ -1,0 +1,69 @@
+"""The controllers as a part: all of them, on one client and one set of caches."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairlead.client.config import load
+from fairlead.client.rest import Client
+from fairlead.controllers.context import Context
+from fairlead.controllers.daemonset import DaemonSetController
+from fairlead.controllers.deployment import DeploymentController
+from fairlead.controllers.endpoints import EndpointsController
+from fairlead.controllers.endpointslice import EndpointSliceController
+from fairlead.controllers.endpointslice_mirroring import EndpointSliceMirroringController
+from fairlead.controllers.garbage import GarbageCollector
+from fairlead.controllers.namespace import NamespaceController
+from fairlead.controllers.namespace_defaults import NamespaceDefaultsController
+from fairlead.controllers.node_lifecycle import NodeLifecycleController
+from fairlead.controllers.pod_gc import PodGarbageCollector
+from fairlead.controllers.replicaset import ReplicaSetController
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`root_ca`: the PEM file of the authority that clients in pods trust."""
+
+    kubeconfig: str | None
+    root_ca: str
+    cluster_cidr: str = "10.244.0.0/16"
+
+
+async def serve(options: Options) -> None:
+    """Runs until cancelled. Raises ConfigError, OSError for files that are not there."""
+    client = Client(load(options.kubeconfig), user_agent="kube-controller-manager/fairlead")
+    context = Context(client, "controllers")
+    controllers = _controllers(context, options)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(context.run())
+            await context.synced()
+            log.info("%d controllers at work", len(controllers))
+            for run in controllers.values():
+                tasks.create_task(_run(run))
+    finally:
+        await client.close()
+
+
+async def _run(run: Callable[[], Awaitable[None]]) -> None:
+    await run()
+
+
+def _controllers(context: Context, options: Options) -> dict[str, Callable[[], Awaitable[None]]]:
+    return {
+        "deployment": DeploymentController(context).run,
+        "replicaset": ReplicaSetController(context).run,
+        "daemonset": DaemonSetController(context).run,
+        "endpoints": EndpointsController(context).run,
+        "endpointslice": EndpointSliceController(context).run,
+        "endpointslicemirroring": EndpointSliceMirroringController(context).run,
+        "namespace": NamespaceController(context).run,
+        "namespace-defaults": NamespaceDefaultsController(context, Path(options.root_ca).read_text()).run,
+        "garbagecollector": GarbageCollector(context).run,
+        "nodelifecycle": NodeLifecycleController(context, options.cluster_cidr).run,
+        "podgc": PodGarbageCollector(context).run,
+    }
