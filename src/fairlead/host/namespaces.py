@@ -23,7 +23,7 @@ def _in_thread(work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             outcome.append(work())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # raised again in the thread that asked
             failure.append(error)
 
     thread = threading.Thread(target=run)

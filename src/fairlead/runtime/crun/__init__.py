@@ -1,0 +1,1 @@
+"""Containers by crun(1), on bundles that we write: no daemon, nothing resident but the container."""

@@ -1,0 +1,1 @@
+"""Images: their names, their store, and the ways into it."""
