@@ -1,0 +1,155 @@
+"""What a new cluster is given besides its own objects: kube-proxy on every node, and kube-dns. As kubeadm's."""
+
+from typing import Any
+
+from fairlead.api.resources import BY_KIND
+from fairlead.api.status import ApiError
+from fairlead.client.rest import Client
+from fairlead.cluster.layout import DNS_ADDRESS, DOMAIN, POD_CIDR, SERVICE_CIDR
+from fairlead.runtime.parts import IMAGE
+
+Json = dict[str, Any]
+
+NAMESPACE = "kube-system"
+
+
+async def apply(client: Client, proxy_mode: str) -> None:
+    """Creates what is missing; what is there is its owner's, but for the image, which is this program's version."""
+    for obj in objects(proxy_mode):
+        resource = BY_KIND[obj["apiVersion"], obj["kind"]]
+        metadata = obj["metadata"]
+        namespace = metadata.get("namespace")
+        try:
+            await client.create(resource.qualified, obj, namespace)
+        except ApiError as error:
+            if not error.is_already_exists:
+                raise
+            if resource.kind in ("Deployment", "DaemonSet"):
+                containers = [
+                    {"name": c["name"], "image": IMAGE} for c in obj["spec"]["template"]["spec"]["containers"]
+                ]
+                body = {"spec": {"template": {"spec": {"containers": containers}}}}
+                await client.patch(
+                    resource.qualified, metadata["name"], namespace, body, kind="strategic", type=dict[str, Any]
+                )
+
+
+def objects(proxy_mode: str) -> list[Json]:
+    return [
+        _account("kube-proxy"),
+        _account("kube-dns"),
+        _proxy_config(proxy_mode),
+        _proxy(),
+        _dns_service(),
+        _dns(),
+    ]
+
+
+def _account(name: str) -> Json:
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": NAMESPACE}}
+
+
+def _proxy_config(mode: str) -> Json:
+    config = f"""\
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+mode: "{mode}"
+clusterCIDR: {POD_CIDR}
+"""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "kube-proxy", "namespace": NAMESPACE, "labels": {"app": "kube-proxy"}},
+        "data": {"config.conf": config},
+    }
+
+
+def _env(name: str, path: str) -> Json:
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def _proxy() -> Json:
+    labels = {"k8s-app": "kube-proxy"}
+    container = {
+        "name": "kube-proxy",
+        "image": IMAGE,
+        "command": [
+            "fairlead",
+            "proxy",
+            "--config=/var/lib/kube-proxy/config.conf",
+            "--hostname-override=$(NODE_NAME)",
+            "--node-ip=$(HOST_IP)",
+            f"--service-cluster-ip-range={SERVICE_CIDR}",
+        ],
+        "env": [_env("NODE_NAME", "spec.nodeName"), _env("HOST_IP", "status.hostIP")],
+        "volumeMounts": [{"name": "kube-proxy", "mountPath": "/var/lib/kube-proxy"}],
+        "securityContext": {"privileged": True},
+    }
+    spec = {
+        "serviceAccountName": "kube-proxy",
+        "hostNetwork": True,
+        "priorityClassName": "system-node-critical",
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [container],
+        "volumes": [{"name": "kube-proxy", "configMap": {"name": "kube-proxy"}}],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "kube-proxy", "namespace": NAMESPACE, "labels": labels},
+        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}},
+    }
+
+
+def _dns_service() -> Json:
+    labels = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+    ports = [
+        {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+        {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+        {"name": "metrics", "port": 9153, "protocol": "TCP", "targetPort": 9153},
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "kube-dns", "namespace": NAMESPACE, "labels": labels},
+        "spec": {"clusterIP": DNS_ADDRESS, "selector": {"k8s-app": "kube-dns"}, "ports": ports},
+    }
+
+
+def _dns() -> Json:
+    labels = {"k8s-app": "kube-dns"}
+    container = {
+        "name": "dns",
+        "image": IMAGE,
+        "command": ["fairlead", "dns", f"--domain={DOMAIN}"],
+        "ports": [
+            {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+            {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": 9153, "protocol": "TCP"},
+        ],
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 1},
+        "livenessProbe": {
+            "httpGet": {"path": "/health", "port": 8080},
+            "initialDelaySeconds": 60,
+            "failureThreshold": 5,
+        },
+    }
+    spec = {
+        "serviceAccountName": "kube-dns",
+        "priorityClassName": "system-cluster-critical",
+        "dnsPolicy": "Default",
+        "tolerations": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule", "operator": "Exists"}],
+        "containers": [container],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "kube-dns", "namespace": NAMESPACE, "labels": labels},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+        },
+    }

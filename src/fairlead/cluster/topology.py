@@ -1,0 +1,108 @@
+"""The cluster's network on one machine: a node is a network namespace, a bridge in one more is the LAN between them.
+
+The host has one leg in that LAN, as a machine beside the nodes: it reaches node addresses and node ports, and nothing
+of pods or Services. No node has a way out.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+from fairlead.cluster.layout import POD_CIDR, SERVICE_CIDR, AddressPlan, Layout, NodePlan
+from fairlead.host import namespaces, sysctl
+from fairlead.host.netlink import Netlink
+
+BRIDGE, DEAD_END = "lan0", "kube-dead"
+LAN = "lan"
+
+
+def host_interface(layout: Layout) -> str:
+    """15 characters at most."""
+    return f"fl-{layout.name}"[:15]
+
+
+def build(layout: Layout, plan: AddressPlan) -> None:
+    """Makes what is missing. Raises OSError. Runs in the mount namespace that keeps the namespaces pinned."""
+    lan_path = layout.namespace(LAN)
+    if not namespaces.is_pinned(lan_path):
+        namespaces.create(lan_path.parent, ("net",))
+        lan = Netlink(lan_path)
+        lan.link_up("lo")
+        lan.bridge_add(BRIDGE)
+        lan.close()
+    for node in plan.nodes:
+        if not namespaces.is_pinned(layout.namespace(node.name)):
+            _build_node(layout, plan, node)
+    _join_host(layout, plan)
+
+
+def _build_node(layout: Layout, plan: AddressPlan, node: NodePlan) -> None:
+    path = layout.namespace(node.name)
+    namespaces.create(path.parent, ("net", "uts"), hostname=node.name)
+    lan = Netlink(layout.namespace(LAN))
+    with _Opened(path) as inside:
+        lan.veth_add(node.name[:15], "eth0", inside)
+    lan.link_set_master(node.name[:15], lan.link_index(BRIDGE))
+    lan.close()
+    own = Netlink(path)
+    own.bridge_add(DEAD_END)
+    leg, dead = own.link_index("eth0"), own.link_index(DEAD_END)
+    with own:
+        own.link_up("lo")
+        own.link_up("eth0")
+        own.link_up(DEAD_END)
+        own.address_add(leg, f"{node.address}/{plan.prefix}")
+    with own:
+        # A packet to a Service needs a route to be made at all; before it could leave, it is redirected or refused.
+        own.route_add(SERVICE_CIDR, index=dead, source=node.address)
+        own.route_add(POD_CIDR, kind="unreachable")
+        own.route_add(node.pod_cidr, kind="unreachable")
+        for other in plan.nodes:
+            if other is not node:
+                own.route_add(other.pod_cidr, via=other.address)
+    own.close()
+    sysctl.write({"net.ipv4.ip_forward": "1", "net.ipv4.conf.all.rp_filter": "0"}, path)
+
+
+def _join_host(layout: Layout, plan: AddressPlan) -> None:
+    name = host_interface(layout)
+    host = Netlink()
+    try:
+        if name in host.link_names():
+            return
+        with _Opened(layout.namespace(LAN)) as inside:
+            host.veth_add(name, "host", inside)
+        lan = Netlink(layout.namespace(LAN))
+        lan.link_set_master("host", lan.link_index(BRIDGE))
+        lan.link_up("host")
+        lan.close()
+        host.address_add(host.link_index(name), f"{plan.host}/{plan.prefix}")
+        # No packet for a pod or a Service may ever leave by the machine's own uplink.
+        for network in (POD_CIDR, SERVICE_CIDR):
+            host.route_add(network, kind="unreachable")
+    finally:
+        host.close()
+
+
+def leave_host(layout: Layout, *, last: bool) -> None:
+    """Takes the host's leg away; with the last cluster, the routes too."""
+    host = Netlink()
+    with contextlib.suppress(OSError):
+        host.link_delete(host_interface(layout))
+    if last:
+        for network in (POD_CIDR, SERVICE_CIDR):
+            with contextlib.suppress(OSError):
+                host.route_delete(network)
+    host.close()
+
+
+class _Opened:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> int:
+        self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        return self._descriptor
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)

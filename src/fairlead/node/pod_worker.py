@@ -1,0 +1,506 @@
+"""One pod on this node: observe, plan, apply, tell; woken by the API, by exits, by probes and by the clock."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fairlead.api.status import ApiError
+from fairlead.api.types.core import Capabilities, Container, Pod, PodSecurityContext, PodStatus, SecurityContext
+from fairlead.client.events import reference
+from fairlead.host import process
+from fairlead.node import backoff, environment, names, pod_status
+from fairlead.node.downward import Self
+from fairlead.node.observed import Failure, Health, Observed, Run, Sandbox, Waiting
+from fairlead.node.plan import Action, CreateSandbox, Forget, Start, Stop, StopPod, plan, seen_at, stop_order
+from fairlead.node.probe import probes_of
+from fairlead.node.prober import Prober
+from fairlead.node.sources import SourceError, Sources
+from fairlead.node.volumes.mounting import Volumes, fetch
+from fairlead.runtime.interface import ContainerRecord, ContainerSpec, Mount, RuntimeFault, SandboxRecord, SandboxSpec
+
+if TYPE_CHECKING:
+    from fairlead.node.agent import Agent
+
+log = logging.getLogger(__name__)
+
+RETRY = 2.0  # seconds until a failed sandbox or volume is tried again
+REFRESH = 60.0  # seconds between looks at what volumes are filled from
+
+
+class PodWorker:
+    """`run` returns when the pod has gone from this node."""
+
+    def __init__(self, agent: "Agent", pod: Pod) -> None:
+        self._agent = agent
+        self.pod = pod
+        self._wake = asyncio.Event()
+        self._sandbox: SandboxRecord | None = None
+        self._records: dict[str, ContainerRecord] = {}
+        self._failures: dict[str, Failure] = {}
+        self._backoffs: dict[str, backoff.BackOff] = {}
+        self._health: dict[str, Health] = {}
+        self._probers: dict[str, asyncio.Task[None]] = {}
+        self._problem: Waiting | None = None
+        self._volumes = Volumes(Path(agent.options.state_dir) / "pods" / pod.metadata.uid)
+        self._sources: Sources | None = None
+        self._started_at = seen_at(pod, time.time())
+        self._told: PodStatus | None = None
+        self._refreshed = time.time()
+
+    def update(self, pod: Pod) -> None:
+        self.pod = pod
+        self._wake.set()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def recover(self, sandbox: SandboxRecord | None, records: list[ContainerRecord]) -> None:
+        """What an earlier agent left running."""
+        self._sandbox = sandbox
+        for record in sorted(records, key=lambda each: each.created_at):
+            self._records[record.id] = record
+            if (entry := backoff.recovered(record.attempt, record.created_at)) is not None:
+                self._backoffs[record.name] = entry
+            if record.finished_at is None and record.started_at is not None:
+                self._begin_probes(record)
+
+    def ended(self, record: ContainerRecord) -> None:
+        self._records[record.id] = record
+        prober = self._probers.pop(record.id, None)
+        if prober is not None:
+            prober.cancel()
+        self._wake.set()
+
+    def record_of(self, container: str, *, previous: bool = False) -> ContainerRecord | None:
+        """The last run of a container, or the one before."""
+        runs = [record for record in self._records.values() if record.name == container]
+        runs.sort(key=lambda each: each.attempt)
+        return (runs[-2] if len(runs) > 1 else None) if previous else (runs[-1] if runs else None)
+
+    @property
+    def sandbox(self) -> SandboxRecord | None:
+        return self._sandbox
+
+    # The loop.
+
+    async def run(self) -> None:
+        while True:
+            self._wake.clear()
+            now = time.time()
+            planned = plan(self.pod, self._observed(), now)
+            await self._tell(planned, now)
+            if planned.actions:
+                for action in planned.actions:
+                    await self._apply(action)
+                continue
+            if planned.ended:
+                await self._clean_up()
+                if self.pod.metadata.deletion_timestamp is not None:
+                    await self._finish()
+                    return
+            if now - self._refreshed > REFRESH and self._sandbox is not None and not planned.ended:
+                await self._refresh()
+            until = min(planned.wake_at or now + REFRESH, now + REFRESH)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, until - now)):
+                    await self._wake.wait()
+
+    def _observed(self) -> Observed:
+        runs: dict[str, tuple[Run, ...]] = {}
+        for record in sorted(self._records.values(), key=lambda each: each.attempt):
+            runs[record.name] = (*runs.get(record.name, ()), _run_of(record))
+        sandbox = None
+        if self._sandbox is not None:
+            sandbox = Sandbox(self._sandbox.id, self._sandbox.attempt, self._sandbox.ip)
+        return Observed(sandbox, runs, self._failures, self._backoffs, self._health, self._started_at, self._problem)
+
+    async def _tell(self, planned: Any, now: float) -> None:
+        """The status, where it has changed. A pod that is gone or another one by now is nobody's business."""
+        node = pod_status.Node(self._agent.options.node_ip, "crun")
+        if self._told is not None:
+            self.pod.status = self._told
+        status = pod_status.status_of(self.pod, self._observed(), planned, node, now)
+        if self._told == status:
+            return
+        metadata = self.pod.metadata
+        body = {"metadata": {"uid": metadata.uid}, "status": _complete(status)}
+        try:
+            await self._agent.client.patch(
+                "pods", metadata.name, metadata.namespace, body, subresource="status", type=Pod
+            )
+        except ApiError as error:
+            if not (error.is_not_found or error.is_conflict):
+                log.warning("status of %s/%s: %s", metadata.namespace, metadata.name, error)
+        except OSError as error:
+            log.info("status of %s/%s: %s", metadata.namespace, metadata.name, error)
+            self._agent.later(1.0, self.wake)
+            return
+        self._told = status
+
+    async def _finish(self) -> None:
+        """The last word: the API may forget the pod."""
+        metadata = self.pod.metadata
+        while True:
+            try:
+                await self._agent.client.delete("pods", metadata.name, metadata.namespace, grace=0, uid=metadata.uid)
+            except ApiError as error:
+                if not (error.is_not_found or error.is_conflict):
+                    log.warning("cannot delete %s/%s: %s", metadata.namespace, metadata.name, error)
+                    await asyncio.sleep(1)
+                    continue
+            except OSError:
+                await asyncio.sleep(0.5)
+                continue
+            return
+
+    # Actions.
+
+    async def _apply(self, action: Action) -> None:
+        match action:
+            case CreateSandbox(attempt):
+                await self._create_sandbox(attempt)
+            case Start(container, attempt, entry):
+                await self._start(container, attempt, entry)
+            case Stop(run, container, grace, why):
+                self._event("Normal", "Killing", why, container)
+                await self._stop(run, grace)
+            case StopPod(grace):
+                await self._stop_pod(grace)
+            case Forget(run):
+                record = self._records.pop(run, None)
+                if record is not None:
+                    await self._agent.runtime_of(record.image).remove_container(record)
+                    Path(record.log_path).unlink(missing_ok=True)
+
+    async def _create_sandbox(self, attempt: int) -> None:
+        pod, agent = self.pod, self._agent
+        host = pod.spec.host_network
+        spec = SandboxSpec(
+            id=f"{pod.metadata.uid}-{attempt}",
+            pod_uid=pod.metadata.uid,
+            namespace=pod.metadata.namespace,
+            name=pod.metadata.name,
+            attempt=attempt,
+            hostname=agent.options.node_name if host else names.hostname(pod),
+            host_network=host,
+        )
+        try:
+            await self._prepare_volumes()
+            record = agent.sandbox_runtime(pod).create_sandbox(spec)
+            if host:
+                record.ip = agent.options.node_ip
+            else:
+                pool = await agent.addresses()
+                record.ip = pool.allocate(spec.id)
+                agent.network.set_up(spec.id, Path(record.network), record.ip)
+            agent.records.save(record)
+            self._write_name_files(record.ip)
+        except (SourceError, OSError, ApiError, RuntimeFault) as error:
+            mount = isinstance(error, SourceError | ApiError)
+            reason = "FailedMount" if mount else "FailedCreatePodSandBox"
+            text = f"MountVolume.SetUp failed: {error}" if mount else f"Failed to create pod sandbox: {error}"
+            self._event("Warning", reason, text)
+            self._problem = Waiting("ContainerCreating", text)
+            now = time.time()
+            self._failures[""] = Failure(((now, "ContainerCreating", text),), now + RETRY)
+            return
+        self._failures.pop("", None)
+        self._problem = None
+        self._sandbox = record
+
+    async def _prepare_volumes(self) -> None:
+        self._sources = await fetch(self._agent.client, self.pod)
+        self._volumes.prepare(self.pod, self._self(""), self._sources)
+        self._refreshed = time.time()
+
+    async def _refresh(self) -> None:
+        """Volumes follow the objects that fill them."""
+        self._refreshed = time.time()
+        try:
+            self._sources = await fetch(self._agent.client, self.pod)
+            if not self._volumes.paths:  # an earlier agent made them
+                self._volumes.prepare(self.pod, self._self(self._ip), self._sources)
+            self._volumes.refresh(self.pod, self._self(self._ip), self._sources)
+        except (SourceError, OSError, ApiError) as error:
+            log.info("volumes of %s: %s", self.pod.metadata.name, error)
+
+    @property
+    def _ip(self) -> str:
+        return self._sandbox.ip if self._sandbox is not None else ""
+
+    def _self(self, ip: str) -> Self:
+        return Self(self.pod, ip, self._agent.options.node_ip, self._agent.allocatable)
+
+    def _write_name_files(self, ip: str) -> None:
+        options, folder = self._agent.options, self._volumes.root
+        folder.mkdir(parents=True, exist_ok=True)
+        node_hosts = _text(Path("/etc/hosts"))
+        (folder / "hosts").write_text(names.hosts_file(self.pod, ip, options.cluster_domain, node_hosts))
+        node = names.parse_resolver(_text(Path("/etc/resolv.conf")))
+        found = names.resolver(self.pod, (options.cluster_dns,), options.cluster_domain, node)
+        (folder / "resolv.conf").write_text(names.resolv_conf(found))
+
+    async def _start(self, name: str, attempt: int, entry: backoff.BackOff | None) -> None:
+        container = next(c for c in (*self.pod.spec.init_containers, *self.pod.spec.containers) if c.name == name)
+        if entry is not None:
+            self._backoffs[name] = entry
+        runtime = self._agent.runtime_of(container.image)
+        assert self._sandbox is not None
+        try:
+            if runtime is self._agent.crun:
+                await self._agent.images.ensure(
+                    container, lambda kind, reason, text: self._event(kind, reason, text, name)
+                )
+            else:
+                text = f'Container image "{container.image}" already present on machine (a part of Fairlead itself)'
+                self._event("Normal", "Pulled", text, name)
+            if not self._volumes.paths or self._sources is None:
+                await self._prepare_volumes()
+            spec = self._spec(container, attempt)
+            self._event("Normal", "Created", f"Created container: {name}", name)
+            record = await runtime.start_container(spec, self._sandbox)
+        except (RuntimeFault, SourceError, ApiError, OSError) as error:
+            self._failed(container, error)
+            return
+        self._failures.pop(name, None)
+        self._records[record.id] = record
+        self._event("Normal", "Started", f"Started container {name}", name)
+        self._begin_probes(record)
+
+    def _failed(self, container: Container, error: Exception) -> None:
+        now = time.time()
+        name = container.name
+        if isinstance(error, RuntimeFault) and error.reason in ("ErrImagePull", "ImagePullBackOff"):
+            retry = self._agent.images.retry_at(container.image)
+            later = f'Back-off pulling image "{container.image}": {error.reason}: {error}'
+            texts = [(now, error.reason, str(error)), (now + 1.0, "ImagePullBackOff", later)]
+            if error.reason == "ImagePullBackOff":
+                texts = texts[:1]
+            self._failures[name] = Failure(tuple(texts), retry)
+            return
+        reason = error.reason if isinstance(error, RuntimeFault) else "CreateContainerConfigError"
+        if not (isinstance(error, RuntimeFault) and reason.startswith(("ErrImage", "InvalidImage"))):
+            self._event("Warning", "Failed", f"Error: {error}", name)
+        for record in self._agent.records.containers():
+            if record.pod_uid == self.pod.metadata.uid and record.id not in self._records:
+                self._records[record.id] = record
+        runs = sum(record.name == name for record in self._records.values())
+        self._failures[name] = Failure(((now, reason, str(error)),), now + min(10.0 * 2 ** min(runs, 5), 300.0))
+
+    def _spec(self, container: Container, attempt: int) -> ContainerSpec:
+        pod, agent = self.pod, self._agent
+        assert self._sources is not None
+        services = agent.service_variables(pod)
+        variables = environment.variables(container, self._self(self._ip), self._sources, services)
+        context = container.security_context or SecurityContext()
+        capabilities = context.capabilities or Capabilities()
+        user, group, groups = _identity(pod, context)
+        metadata = pod.metadata
+        logs = Path(agent.options.state_dir) / "logs"
+        folder = logs / f"{metadata.namespace}_{metadata.name}_{metadata.uid}" / container.name
+        return ContainerSpec(
+            id=f"{metadata.uid[:13]}-{container.name}-{attempt}"[:120],
+            sandbox=f"{metadata.uid}-0",
+            pod_uid=metadata.uid,
+            name=container.name,
+            attempt=attempt,
+            image=container.image,
+            command=tuple(environment.expanded(container.command, variables)),
+            args=tuple(environment.expanded(container.args, variables)),
+            env=(("HOSTNAME", names.hostname(pod)), *variables.items()),
+            working_dir=container.working_dir,
+            mounts=self._mounts(container),
+            log_path=str(folder / f"{attempt}.log"),
+            termination_message_path=container.termination_message_path,
+            tty=container.tty,
+            stdin=container.stdin,
+            user=user,
+            group=group,
+            groups=groups,
+            privileged=context.privileged,
+            capabilities_add=tuple(capabilities.add),
+            capabilities_drop=tuple(capabilities.drop),
+            read_only_root=context.read_only_root_filesystem,
+            title=metadata.name,
+        )
+
+    def _mounts(self, container: Container) -> tuple[Mount, ...]:
+        mounts = []
+        for mount in container.volume_mounts:
+            source = self._volumes.paths[mount.name]
+            if mount.sub_path:
+                source = source / mount.sub_path
+                if not source.exists():
+                    source.mkdir(parents=True)
+            mounts.append(Mount(str(source), mount.mount_path, mount.read_only))
+        taken = {mount.target for mount in mounts}
+        for name in ("hosts", "resolv.conf"):
+            if f"/etc/{name}" not in taken:
+                mounts.append(Mount(str(self._volumes.root / name), f"/etc/{name}"))
+        return tuple(mounts)
+
+    # Probes.
+
+    def _begin_probes(self, record: ContainerRecord) -> None:
+        spec = self.pod.spec
+        container = next((c for c in (*spec.init_containers, *spec.containers) if c.name == record.name), None)
+        if container is None:
+            return
+        if not probes_of(container):
+            self._health[record.id] = Health()
+            return
+
+        def told(health: Health) -> None:
+            self._health[record.id] = health
+            self._wake.set()
+
+        def unhealthy(kind: str, text: str) -> None:
+            self._event("Warning", "Unhealthy", f"{kind.capitalize()} probe failed: {text}", record.name)
+
+        async def execute(argv: list[str], seconds: float) -> tuple[int, str]:
+            return await self.execute(record, argv, seconds)
+
+        prober = Prober(container, self._ip, record.started_at or time.time(), execute, told, unhealthy)
+        self._health[record.id] = prober.health
+        self._probers[record.id] = asyncio.get_running_loop().create_task(prober.run())
+
+    async def execute(self, record: ContainerRecord, argv: list[str], seconds: float) -> tuple[int, str]:
+        """A command to its end: its exit code and output."""
+        started = await self._agent.runtime_of(record.image).execute(record, argv, tty=False, stdin=False)
+        try:
+            async with asyncio.timeout(seconds):
+                code = await process.wait(started.pid)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(started.pid, 9)
+            raise
+        finally:
+            output = b""
+            for descriptor in (started.stdout, started.stderr):
+                if descriptor is not None:
+                    os.set_blocking(descriptor, False)
+                    with contextlib.suppress(BlockingIOError):
+                        output += os.read(descriptor, 10240)
+                    os.close(descriptor)
+        return code, output.decode(errors="replace")
+
+    # Ending.
+
+    async def _stop_pod(self, grace: int) -> None:
+        """All containers, then the sandbox. A deletion that comes meanwhile with less grace is heard."""
+        for group in stop_order(self.pod, self._observed().running):
+            for run in group:
+                self._event("Normal", "Killing", f"Stopping container {run.container}", run.container)
+            stops = [asyncio.ensure_future(self._stop(run.id, grace)) for run in group]
+            await self._hear(stops, grace)
+        await self._remove_sandbox()
+
+    async def _hear(self, stops: Sequence[asyncio.Future[None]], grace: int) -> None:
+        waiting = set(stops)
+        while waiting:
+            woken: asyncio.Future[Any] = asyncio.ensure_future(self._wake.wait())
+            await asyncio.wait([*waiting, woken], return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
+            self._wake.clear()
+            waiting = {each for each in waiting if not each.done()}
+            now = self.pod.metadata.deletion_grace_period_seconds
+            if waiting and now is not None and now < grace:
+                grace = now
+                for record in list(self._records.values()):
+                    if record.finished_at is None:
+                        await self._agent.runtime_of(record.image).stop_container(record, now)
+        for each in stops:
+            each.result()
+
+    async def _stop(self, run: str, grace: int) -> None:
+        record = self._records.get(run)
+        if record is None:
+            return
+        prober = self._probers.pop(run, None)
+        if prober is not None:
+            prober.cancel()
+        began = time.time()
+        await self._pre_stop(record, grace)
+        left = max(0.0, grace - (time.time() - began)) if grace else 0.0
+        await self._agent.runtime_of(record.image).stop_container(record, max(left, 2.0) if grace else 0.0)
+
+    async def _pre_stop(self, record: ContainerRecord, grace: int) -> None:
+        container = next((c for c in self.pod.spec.containers if c.name == record.name), None)
+        hook = container.lifecycle.pre_stop if container is not None and container.lifecycle is not None else None
+        if hook is None or hook.exec is None or not grace:
+            return
+        try:
+            await self.execute(record, hook.exec.command, grace)
+        except (TimeoutError, OSError, RuntimeFault) as error:
+            self._event("Warning", "FailedPreStopHook", f"PreStopHook failed: {error}", record.name)
+
+    async def _remove_sandbox(self) -> None:
+        if self._sandbox is None:
+            return
+        sandbox, self._sandbox = self._sandbox, None
+        if not self.pod.spec.host_network:
+            self._agent.network.tear_down(sandbox.id)
+            (await self._agent.addresses()).release(sandbox.id)
+        self._agent.sandbox_runtime(self.pod).remove_sandbox(sandbox)
+
+    async def _clean_up(self) -> None:
+        if self.pod.metadata.deletion_timestamp is not None:
+            for record in list(self._records.values()):
+                await self._agent.runtime_of(record.image).remove_container(record)
+            self._records.clear()
+        for prober in self._probers.values():
+            prober.cancel()
+        self._probers.clear()
+        self._volumes.remove()
+
+    def _event(self, kind: str, reason: str, text: str, container: str = "") -> None:
+        path = f"spec.containers{{{container}}}" if container else ""
+        if container in {each.name for each in self.pod.spec.init_containers}:
+            path = f"spec.initContainers{{{container}}}"
+        self._agent.recorder.event(reference(self.pod, "Pod", "v1", path), kind, reason, text)
+
+
+def _run_of(record: ContainerRecord) -> Run:
+    return Run(
+        id=record.id,
+        container=record.name,
+        attempt=record.attempt,
+        image=record.image,
+        image_id=record.image_id,
+        created_at=record.created_at,
+        started_at=record.started_at,
+        finished_at=record.finished_at,
+        exit_code=record.exit_code,
+        reason=record.reason,
+        message=record.message,
+    )
+
+
+def _identity(pod: Pod, context: SecurityContext) -> tuple[int | None, int | None, tuple[int, ...]]:
+    """User, group and more groups: the container's, else the pod's; None: the image's."""
+    common = pod.spec.security_context or PodSecurityContext()
+    user = context.run_as_user if context.run_as_user is not None else common.run_as_user
+    group = context.run_as_group if context.run_as_group is not None else common.run_as_group
+    shared = () if common.fs_group is None else (common.fs_group,)
+    return user, group, (*common.supplemental_groups, *shared)
+
+
+def _complete(status: PodStatus) -> dict[str, Any]:
+    """As a merge patch that replaces what was told before."""
+    empty: dict[str, Any] = dict.fromkeys(("message", "reason", "podIP", "podIPs"))
+    built: dict[str, Any] = msgspec.to_builtins(status)
+    return empty | built
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
