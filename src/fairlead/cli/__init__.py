@@ -1,8 +1,5 @@
-"""The command line. `main` takes the arguments without the program's name and returns the exit code."""
+"""The command line: a cluster on this machine, and each part by itself."""
 
-from collections.abc import Sequence
+from fairlead.cli.main import main
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command. G fills this in."""
-    raise SystemExit(f"not built yet: {arguments}")
+__all__ = ["main"]

@@ -49,15 +49,14 @@ def load_kubeconfig(path: str, context: str | None = None) -> Config:
         certificate=_file(user, "client-certificate", file),
         key=_file(user, "client-key", file),
         token=user.get("token"),
-        token_file=user.get("tokenFile"),
+        token_file=str(mounted(user["tokenFile"])) if user.get("tokenFile") else None,
         namespace=chosen.get("namespace") or "default",
     )
 
 
 def in_cluster() -> Config:
-    """The pod's own ServiceAccount. `CONTAINER_SANDBOX_MOUNT_POINT` is where volumes of a pod without a mount
-    namespace of its own are found (KEP-1981)."""
-    folder = Path(os.environ.get("CONTAINER_SANDBOX_MOUNT_POINT", "/")) / SERVICE_ACCOUNT
+    """The pod's own ServiceAccount."""
+    folder = mounted(f"/{SERVICE_ACCOUNT}")
     try:
         host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     except KeyError as error:
@@ -68,6 +67,13 @@ def in_cluster() -> Config:
         token_file=str(folder / "token"),
         namespace=(folder / "namespace").read_text() if (folder / "namespace").exists() else "default",
     )
+
+
+def mounted(path: str) -> Path:
+    """A file of a volume: in its place, or beneath the mount point where this process has no mount namespace."""
+    root = os.environ.get("CONTAINER_SANDBOX_MOUNT_POINT")
+    beneath = Path(root, path.lstrip("/")) if root and path.startswith("/") else None
+    return beneath if beneath is not None and beneath.exists() else Path(path)
 
 
 def load(kubeconfig: str | None) -> Config:
@@ -87,7 +93,7 @@ def _data(section: dict[str, Any], key: str, file: Path) -> bytes | str | None:
     if inline := section.get(f"{key}-data"):
         return base64.b64decode(inline)
     value = section.get(key)
-    return str((file.parent / value).resolve()) if value else None
+    return str(file.parent / mounted(value)) if value else None
 
 
 def _file(section: dict[str, Any], key: str, file: Path) -> str | None:

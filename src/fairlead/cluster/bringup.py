@@ -96,7 +96,7 @@ def plan_of(layout: Layout) -> AddressPlan | None:
 def _network(layout: Layout) -> str:
     """The same as last time where it is kept, else one that is free."""
     remembered = layout.state / "network"
-    taken = [route for route in _routes() if route not in ("0.0.0.0/0",)]
+    taken = [route for route in _routes() if route != "0.0.0.0/0"]
     if remembered.exists() and (known := remembered.read_text().strip()) not in taken:
         return known
     found = free_network(taken)
@@ -109,7 +109,7 @@ def _routes() -> list[str]:
     for line in Path("/proc/net/route").read_text().splitlines()[1:]:
         fields = line.split()
         address, mask = (int.from_bytes(bytes.fromhex(fields[index])[::-1], "big") for index in (1, 7))
-        prefix = bin(mask).count("1")
+        prefix = mask.bit_count()
         found.append(str(ipaddress.IPv4Network((address, prefix))))
     return found
 
@@ -188,7 +188,7 @@ async def wait_until_serving(layout: Layout, plan: AddressPlan, proxy_mode: str,
         async with asyncio.timeout(SECONDS):
             await _until(lambda: client.send("GET", "/readyz"), 0.005)
             timings.mark("API ready")
-            await manifests.apply(client, proxy_mode)
+            await manifests.apply(client, proxy_mode, credentials.server(plan))
             await _until(lambda: _nodes_ready(client, len(plan.nodes)), 0.01)
             timings.mark(f"{len(plan.nodes)} nodes Ready")
             await _until(lambda: _system_pods_ready(client, len(plan.nodes)), 0.02)

@@ -13,9 +13,9 @@ Json = dict[str, Any]
 NAMESPACE = "kube-system"
 
 
-async def apply(client: Client, proxy_mode: str) -> None:
+async def apply(client: Client, proxy_mode: str, server: str) -> None:
     """Creates what is missing; what is there is its owner's, but for the image, which is this program's version."""
-    for obj in objects(proxy_mode):
+    for obj in objects(proxy_mode, server):
         resource = BY_KIND[obj["apiVersion"], obj["kind"]]
         metadata = obj["metadata"]
         namespace = metadata.get("namespace")
@@ -34,11 +34,11 @@ async def apply(client: Client, proxy_mode: str) -> None:
                 )
 
 
-def objects(proxy_mode: str) -> list[Json]:
+def objects(proxy_mode: str, server: str) -> list[Json]:
     return [
         _account("kube-proxy"),
         _account("kube-dns"),
-        _proxy_config(proxy_mode),
+        _proxy_config(proxy_mode, server),
         _proxy(),
         _dns_service(),
         _dns(),
@@ -49,18 +49,38 @@ def _account(name: str) -> Json:
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": NAMESPACE}}
 
 
-def _proxy_config(mode: str) -> Json:
+def _proxy_config(mode: str, server: str) -> Json:
+    """kube-proxy reaches the API by its own address: the Service's exists only once kube-proxy has made it."""
     config = f"""\
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: "{mode}"
 clusterCIDR: {POD_CIDR}
+clientConnection:
+  kubeconfig: /var/lib/kube-proxy/kubeconfig.conf
+"""
+    kubeconfig = f"""\
+apiVersion: v1
+kind: Config
+clusters:
+- name: default
+  cluster:
+    certificate-authority: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt
+    server: {server}
+contexts:
+- name: default
+  context: {{cluster: default, namespace: default, user: default}}
+current-context: default
+users:
+- name: default
+  user:
+    tokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token
 """
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "kube-proxy", "namespace": NAMESPACE, "labels": {"app": "kube-proxy"}},
-        "data": {"config.conf": config},
+        "data": {"config.conf": config, "kubeconfig.conf": kubeconfig},
     }
 
 

@@ -31,7 +31,7 @@ class PartSpec:
         return asdict(self)
 
 
-def parts_of(layout: Layout, plan: AddressPlan, verbosity: str = "info") -> list[PartSpec]:
+def parts_of(layout: Layout, plan: AddressPlan) -> list[PartSpec]:
     master = str(layout.namespace(plan.control_plane.name))
     pki = layout.pki
 

@@ -27,7 +27,7 @@ class Metrics:
         self._children: dict[tuple[int, Rcode, str], tuple[Counter, Counter, Histogram]] = {}
 
     def observe(self, query: Query, reply: Reply, transport: str, size: int) -> None:
-        key = (query.type, reply.rcode, transport)
+        key = (query.type if query.type in _TYPES else 0, reply.rcode, transport)
         children = self._children.get(key)
         if children is None:
             children = self._children[key] = self._labelled(key)

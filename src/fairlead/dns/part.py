@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from fairlead.api import resources
 from fairlead.api.types.core import Namespace, Service
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.api.types.meta import Object
-from fairlead.client.config import Config, in_cluster, load_kubeconfig
+from fairlead.client.config import load
 from fairlead.client.informer import Informer
 from fairlead.client.rest import Client
 from fairlead.dns.metrics import Metrics
@@ -44,7 +43,7 @@ class Options:
 
 async def serve(options: Options) -> None:
     """Runs until cancelled. Raises OSError where an address is taken."""
-    client = Client(_config(options))
+    client = Client(load(options.kubeconfig), user_agent="kube-dns/fairlead")
     zone = Zone(options.domain, options.ttl)
     informers = _follow(client, zone)
     synced = asyncio.gather(*(informer.synced() for informer in informers))
@@ -71,15 +70,11 @@ async def serve(options: Options) -> None:
         await client.close()
 
 
-def _config(options: Options) -> Config:
-    return in_cluster() if options.kubeconfig is None else load_kubeconfig(options.kubeconfig)
-
-
 def _follow(client: Client, zone: Zone) -> tuple[Informer[Namespace], Informer[Service], Informer[EndpointSlice]]:
     """Informers whose events go straight into the zone."""
-    namespaces = Informer(client, resources.NAMESPACES, Namespace)
-    services = Informer(client, resources.SERVICES, Service)
-    slices = Informer(client, resources.ENDPOINT_SLICES, EndpointSlice)
+    namespaces = Informer(client, "namespaces", Namespace)
+    services = Informer(client, "services", Service)
+    slices = Informer(client, "endpointslices.discovery.k8s.io", EndpointSlice)
 
     def on_namespace(key: str, _: Namespace | None, new: Namespace | None) -> None:
         if new is None:

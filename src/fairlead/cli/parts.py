@@ -1,0 +1,178 @@
+"""Each part by itself, with Kubernetes' own flags: what `up` starts, and what runs in somebody else's cluster."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import click
+
+
+def run(part: Coroutine[Any, Any, None]) -> None:
+    """Until SIGTERM or SIGINT. Logs go to standard error."""
+    import uvloop
+
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname).1s %(name)s: %(message)s"
+    )
+
+    async def until_told() -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(part)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    uvloop.run(until_told())
+
+
+KUBECONFIG = click.option("--kubeconfig", help="How to reach the API; without it, the pod's own ServiceAccount.")
+
+
+@click.command()
+@click.option("--listen", default="0.0.0.0", show_default=True)
+@click.option("--port", default=6443, show_default=True)
+@click.option("--advertise-address", required=True)
+@click.option("--store", required=True, help="sqlite:PATH or memory:")
+@click.option("--tls-cert-file", required=True)
+@click.option("--tls-private-key-file", required=True)
+@click.option("--client-ca-file", required=True)
+@click.option("--service-account-key-file", required=True)
+@click.option("--kubelet-certificate-authority", required=True)
+@click.option("--kubelet-client-certificate", required=True)
+@click.option("--kubelet-client-key", required=True)
+@click.option("--service-cluster-ip-range", default="10.96.0.0/12", show_default=True)
+@click.option("--service-address", default="10.96.0.1", show_default=True)
+@click.option("--service-node-port-range", default="30000-32767", show_default=True)
+def apiserver(**given: Any) -> None:
+    """Serve the Kubernetes API."""
+    from fairlead.apiserver.part import Options, serve
+
+    first, _, last = given["service_node_port_range"].partition("-")
+    options = Options(
+        listen=given["listen"],
+        port=given["port"],
+        advertise=given["advertise_address"],
+        store=given["store"],
+        certificate=given["tls_cert_file"],
+        key=given["tls_private_key_file"],
+        client_ca=given["client_ca_file"],
+        service_account_key=given["service_account_key_file"],
+        kubelet_ca=given["kubelet_certificate_authority"],
+        kubelet_certificate=given["kubelet_client_certificate"],
+        kubelet_key=given["kubelet_client_key"],
+        service_cidr=given["service_cluster_ip_range"],
+        service_address=given["service_address"],
+        node_ports=(int(first), int(last)),
+    )
+    run(serve(options))
+
+
+@click.command()
+@KUBECONFIG
+@click.option("--root-ca-file", required=True)
+@click.option("--cluster-cidr", default="10.244.0.0/16", show_default=True)
+def controllers(kubeconfig: str | None, root_ca_file: str, cluster_cidr: str) -> None:
+    """Run the controllers: deployments, endpoints, namespaces, nodes and the rest."""
+    from fairlead.controllers.part import Options, serve
+
+    run(serve(Options(kubeconfig, root_ca_file, cluster_cidr)))
+
+
+@click.command()
+@KUBECONFIG
+def scheduler(kubeconfig: str | None) -> None:
+    """Assign pods to nodes."""
+    from fairlead.scheduler.part import Options, serve
+
+    run(serve(Options(kubeconfig)))
+
+
+@click.command()
+@click.option("--kubeconfig", required=True)
+@click.option("--node-name", required=True)
+@click.option("--node-ip", required=True)
+@click.option("--pod-cidr")
+@click.option("--run-dir", required=True)
+@click.option("--root-dir", required=True)
+@click.option("--images", required=True)
+@click.option("--zygote", required=True)
+@click.option("--exits", required=True)
+@click.option("--network", required=True)
+@click.option("--tls-cert-file", required=True)
+@click.option("--tls-private-key-file", required=True)
+@click.option("--client-ca-file", required=True)
+@click.option("--cluster-dns", default="10.96.0.10", show_default=True)
+@click.option("--cluster-domain", default="cluster.local", show_default=True)
+@click.option("--node-labels", default="", help="key=value,…")
+@click.option("--register-with-taints", default="", help="key=value:effect,…")
+def agent(**given: Any) -> None:
+    """Run a node's pods."""
+    from fairlead.node.part import serve
+    from fairlead.node.settings import Options
+
+    options = Options(
+        kubeconfig=given["kubeconfig"],
+        node_name=given["node_name"],
+        node_ip=given["node_ip"],
+        run_dir=given["run_dir"],
+        state_dir=given["root_dir"],
+        images=given["images"],
+        zygote=given["zygote"],
+        exits=given["exits"],
+        network=given["network"],
+        certificate=given["tls_cert_file"],
+        key=given["tls_private_key_file"],
+        client_ca=given["client_ca_file"],
+        labels=tuple((key, value) for key, _, value in (pair.partition("=") for pair in _list(given["node_labels"]))),
+        taints=tuple(_taint(text) for text in _list(given["register_with_taints"])),
+        cluster_dns=given["cluster_dns"],
+        cluster_domain=given["cluster_domain"],
+        pod_cidr=given["pod_cidr"],
+    )
+    run(serve(options))
+
+
+@click.command()
+@click.option("--config", help="A KubeProxyConfiguration.")
+@KUBECONFIG
+@click.option("--hostname-override", "node_name", required=True, help="The node's name.")
+@click.option("--node-ip", required=True)
+@click.option("--proxy-mode", help="Instead of the configuration's.")
+@click.option("--service-cluster-ip-range", default="10.96.0.0/12", show_default=True)
+def proxy(**given: Any) -> None:
+    """Program Services into this node's kernel (kube-proxy)."""
+    from fairlead.proxy.part import Options, serve
+
+    run(serve(Options.load(**given)))
+
+
+@click.command()
+@KUBECONFIG
+@click.option("--listen", multiple=True, default=("0.0.0.0",), show_default=True)
+@click.option("--port", default=53, show_default=True)
+@click.option("--domain", default="cluster.local", show_default=True)
+@click.option("--ttl", default=30, show_default=True)
+def dns(kubeconfig: str | None, listen: tuple[str, ...], port: int, domain: str, ttl: int) -> None:
+    """Answer the cluster's DNS."""
+    from fairlead.dns.part import Options, serve
+
+    run(serve(Options(kubeconfig, tuple(listen), port, domain, ttl)))
+
+
+def _list(text: str) -> list[str]:
+    return [part for part in text.split(",") if part]
+
+
+def _taint(text: str) -> tuple[str, str, str]:
+    """`key=value:effect`."""
+    pair, _, effect = text.rpartition(":")
+    key, _, value = pair.partition("=")
+    return key, value, effect
+
+
+COMMANDS = (apiserver, controllers, scheduler, agent, proxy, dns)

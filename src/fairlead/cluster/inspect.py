@@ -1,0 +1,51 @@
+"""`fairlead status`: what runs, in which state, and what it costs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fairlead.cluster.bringup import is_up, plan_of
+from fairlead.cluster.layout import Layout
+
+Json = dict[str, Any]
+
+
+def report(layout: Layout) -> Json:
+    plan = plan_of(layout)
+    processes = [{"name": path.stem, **_process(path)} for path in sorted((layout.run / "parts").glob("*.json"))] + [
+        {"name": name, **_process(layout.run / f"{name}.pid")} for name in ("warden", "guard")
+    ]
+    return {
+        "name": layout.name,
+        "running": is_up(layout),
+        "nodes": [{"name": node.name, "address": node.address} for node in plan.nodes] if plan else [],
+        "processes": [each for each in processes if each.get("pid")],
+        "kubeconfig": str(layout.kubeconfig),
+    }
+
+
+def render(report_: Json) -> list[str]:
+    if not report_["running"]:
+        return [f"cluster {report_['name']} is not running: start it with `fairlead up`"]
+    lines = [f"cluster {report_['name']} is running, kubeconfig {report_['kubeconfig']}"]
+    lines += [f"  node {node['name']:<10} {node['address']}" for node in report_["nodes"]]
+    lines += [f"  {each['name']:<14} pid {each['pid']:<8} {each['pss'] / 1e6:6.1f} MB" for each in report_["processes"]]
+    total = sum(each["pss"] for each in report_["processes"])
+    return [*lines, f"  {'together':<27} {total / 1e6:6.1f} MB (proportional share)"]
+
+
+def _process(path: Path) -> Json:
+    try:
+        text = path.read_text()
+        pid = int(text) if path.suffix == ".pid" else int(json.loads(text)["pid"])
+        return {"pid": pid, "pss": pss(pid)}
+    except (OSError, ValueError):
+        return {}
+
+
+def pss(pid: int) -> int:
+    """Proportional set size in bytes (proc(5), smaps_rollup)."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
