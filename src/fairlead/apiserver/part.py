@@ -59,6 +59,9 @@ async def serve(options: Options) -> None:
         "etcd": lambda: None,  # the name that monitors know for "the store"; reads never leave this process
         "poststarthook/rbac/bootstrap-roles": lambda: None if ready.is_set() else "not finished",
     }
+    # Whoever asks first must already be allowed what its role says.
+    await ensure(registry, allocators, options.service_address, options.advertise, options.port)
+    ready.set()
     server = await listen(
         ApiServer(api, checks).handle,
         options.listen,
@@ -67,8 +70,6 @@ async def serve(options: Options) -> None:
     )
     log.info("serving on %s:%d, %d revisions known", options.listen, server.port, registry.cache.revision)
     try:
-        await ensure(registry, allocators, options.service_address, options.advertise, options.port)
-        ready.set()
         await registry.compact_regularly()
     finally:
         await server.close()

@@ -112,9 +112,9 @@ class ApiServer:
 
 
 def _openapi(request: Request) -> Response | None:
-    from fairlead.apiserver import openapi  # 100 ms that only kubectl's first request needs
+    from fairlead.apiserver.openapi import answer  # 100 ms that only kubectl's first request needs
 
-    return openapi.answer(request)
+    return answer(request)
 
 
 def _verb_of(found: Route) -> Callable[[Call], Awaitable[Answer]]:

@@ -15,7 +15,7 @@ Indexer = Callable[[T], list[str]]
 
 log = logging.getLogger(__name__)
 
-FIRST_WAIT, LONGEST_WAIT = 0.02, 5.0  # seconds between attempts to reach the server
+FIRST_WAIT, LONGEST_WAIT = 0.02, 2.0  # seconds between attempts to reach the server
 
 
 class Informer(Generic[T]):

@@ -29,6 +29,7 @@ def issue(layout: Layout, plan: AddressPlan) -> Pki:
     """Makes what is missing: the authority, the server's pair, a kubeconfig for each user and node."""
     pki = Pki(layout.pki)
     hosts = (plan.control_plane.name, plan.control_plane.address, *API_NAMES)
+    pki.make_service_account_key()
     pki.pair("apiserver", Subject("kube-apiserver", (), hosts))
     pki.pair("apiserver-kubelet-client", Subject("kube-apiserver-kubelet-client", ("system:masters",)))
     for name, subject in USERS.items():

@@ -50,12 +50,11 @@ class Pki:
         self._authority()
         return str(self.folder / "ca.crt")
 
-    @property
-    def service_account_key(self) -> str:
+    def make_service_account_key(self) -> None:
+        """`sa.key`, which signs tokens: made once."""
         path = self.folder / "sa.key"
         if not path.exists():
             _write(path, _pem(ec.generate_private_key(ec.SECP256R1())))
-        return str(path)
 
     def pair(self, file: str, subject: Subject) -> Pair:
         """`file.crt` and `file.key`, made anew where the subject's hosts are not those of the certificate."""

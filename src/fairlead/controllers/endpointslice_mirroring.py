@@ -39,6 +39,7 @@ def _slice(endpoints: Endpoints, subset: EndpointSubset, index: int) -> Endpoint
             labels=labels,
             owner_references=[owner],
         ),
+        address_type="IPv4",
         endpoints=[
             *(_endpoint(address, ready=True) for address in subset.addresses),
             *(_endpoint(address, ready=False) for address in subset.not_ready_addresses),

@@ -47,6 +47,8 @@ class Prober:
         await asyncio.sleep(max(0.0, self._started_at + probe.initial_delay_seconds - time.time()))
         while True:
             if counting.is_due(kind, probe, self._tallies, time.time() - self._started_at):
+                if kind != counting.LIVENESS and time.time() - self._started_at < probe.period_seconds:
+                    await self._eagerly(probe)
                 await self._once(kind, probe)
             elif kind == counting.STARTUP:
                 return
@@ -58,6 +60,21 @@ class Prober:
                     await self._changed.wait()
             except TimeoutError:
                 pass
+
+    async def _eagerly(self, probe: Probe) -> None:
+        """A container that was just started is often ready long before its first period is over: looks, without
+        counting or telling, until it is or that is over."""
+        wait = 0.02
+        deadline = self._started_at + probe.period_seconds
+        while time.time() + wait < deadline:
+            try:
+                async with asyncio.timeout(min(probe.timeout_seconds, 1.0)):
+                    if await self._attempt(probe) is None:
+                        return
+            except (TimeoutError, OSError):
+                pass
+            await asyncio.sleep(wait)
+            wait = min(wait * 1.5, 1.0)
 
     async def _once(self, kind: str, probe: Probe) -> None:
         try:

@@ -49,8 +49,8 @@ class Registration:
             try:
                 self.node = await self._register()
             except (ApiError, OSError) as error:
-                log.info("cannot register yet: %s", error)
-                await asyncio.sleep(0.05)
+                log.debug("cannot register yet: %s", error)
+                await asyncio.sleep(0.02)
             else:
                 await self._renew()
                 return self.node

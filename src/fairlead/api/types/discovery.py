@@ -44,7 +44,7 @@ class SlicePort(Struct):
 
 
 class EndpointSlice(Object):
-    address_type: str = "IPv4"
+    address_type: str = ""
     endpoints: list[SliceEndpoint] = []
     ports: list[SlicePort] = []
 

@@ -1,5 +1,6 @@
 """Makes what is missing, at every start; what is there is left as its owner wants it."""
 
+import asyncio
 from typing import Any
 
 from fairlead.api.resources import BY_KIND, ENDPOINT_SLICES, ENDPOINTS, SERVICES, Resource
@@ -17,10 +18,8 @@ LABELS = {"component": "apiserver", "provider": "kubernetes"}
 
 async def ensure(registry: Registry, allocators: Allocators, service_address: str, address: str, port: int) -> None:
     """`service_address` is what the Service `kubernetes` has; `address` and `port` are where this server listens."""
-    for name in NAMESPACES:
-        await _create(registry, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    for obj in (*ROLES, *BINDINGS):
-        await _create(registry, obj)
+    namespaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES]
+    await asyncio.gather(*(_create(registry, obj) for obj in (*namespaces, *ROLES, *BINDINGS)))
     service = _service(service_address, port)
     if registry.find(SERVICES, "default", "kubernetes") is None:
         service = _prepared(SERVICES, service)

@@ -1,0 +1,18 @@
+"""Connections that the kernel still sends where nothing is any more: UDP has no end of its own."""
+
+import logging
+
+from fairlead.host import process
+
+log = logging.getLogger(__name__)
+
+
+async def forget_udp(destination: str, port: int, endpoint: str | None = None) -> None:
+    """Forgets flows to an address and port; with `endpoint`, only those that were sent there (conntrack(8))."""
+    argv = ["conntrack", "-D", "-p", "udp", "--orig-dst", destination, "--dport", str(port)]
+    if endpoint is not None:
+        argv += ["--dst-nat", endpoint]
+    try:
+        await process.run(argv, seconds=5)
+    except (OSError, TimeoutError) as error:
+        log.warning("stale UDP flows to %s:%d may remain: %s", destination, port, error)

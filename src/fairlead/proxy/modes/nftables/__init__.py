@@ -1,0 +1,5 @@
+"""The default mode: flat maps in nftables, one element a frontend and one an endpoint."""
+
+from fairlead.proxy.modes.nftables.apply import NftablesMode
+
+__all__ = ["NftablesMode"]

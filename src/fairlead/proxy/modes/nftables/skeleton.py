@@ -1,0 +1,76 @@
+"""The fixed part of the table: hooks, chains and empty maps. Pure.
+
+The names are those of kube-proxy's nftables mode where there is such a thing there.
+"""
+
+TABLE = "kube-proxy"
+MASQUERADE = 0x4000  # the mark of packets whose source becomes the node's
+
+KEY = "ip daddr . meta l4proto . tcp dport"
+
+
+def skeleton(pod_cidr: str, service_cidr: str) -> str:
+    """Replaces a table that is there: what an earlier proxy left is not trusted."""
+    return f"""\
+add table ip {TABLE}
+delete table ip {TABLE}
+table ip {TABLE} {{
+    map service-ips {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
+    map service-nodeports {{ type inet_proto . inet_service : verdict; }}
+    map no-endpoint-services {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
+    map no-endpoint-nodeports {{ type inet_proto . inet_service : verdict; }}
+    map endpoints {{ typeof {KEY} . numgen random mod 2 : ip daddr . tcp dport; }}
+    map nodeport-endpoints {{ typeof meta l4proto . tcp dport . numgen random mod 2 : ip daddr . tcp dport; }}
+    set hairpin-connections {{ type ipv4_addr . ipv4_addr; }}
+
+    chain mark-for-masquerade {{ meta mark set meta mark or {MASQUERADE:#x}; }}
+    chain reject-chain {{
+        meta l4proto tcp reject with tcp reset
+        reject with icmp type port-unreachable
+    }}
+    chain drop-chain {{ drop; }}
+
+    chain services {{
+        ip saddr != {pod_cidr} ip daddr {service_cidr} jump mark-for-masquerade
+        ip daddr . meta l4proto . th dport vmap @service-ips
+        fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @service-nodeports
+    }}
+    chain nat-prerouting {{ type nat hook prerouting priority dstnat; policy accept; jump services; }}
+    chain nat-output {{ type nat hook output priority -100; policy accept; jump services; }}
+    chain nat-postrouting {{
+        type nat hook postrouting priority srcnat; policy accept;
+        meta mark & {MASQUERADE:#x} != 0 jump masquerading
+        ct status dnat ip saddr . ip daddr @hairpin-connections masquerade fully-random
+    }}
+    chain masquerading {{
+        meta mark set meta mark xor {MASQUERADE:#x}
+        masquerade fully-random
+    }}
+
+    chain service-endpoints-check {{
+        ip daddr . meta l4proto . th dport vmap @no-endpoint-services
+        fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @no-endpoint-nodeports
+    }}
+    chain cluster-ips-check {{
+        ct status dnat return
+        ip daddr {service_cidr} goto reject-chain
+    }}
+    chain filter-input {{
+        type filter hook input priority -110; policy accept;
+        ct state new jump service-endpoints-check
+    }}
+    chain filter-forward {{
+        type filter hook forward priority -110; policy accept;
+        ct state new jump service-endpoints-check
+        ct state new jump cluster-ips-check
+    }}
+    chain filter-output {{
+        type filter hook output priority -110; policy accept;
+        ct state new jump service-endpoints-check
+    }}
+    chain filter-output-post-dnat {{
+        type filter hook output priority -90; policy accept;
+        ct state new jump cluster-ips-check
+    }}
+}}
+"""

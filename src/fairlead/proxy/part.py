@@ -1,0 +1,180 @@
+"""kube-proxy as a part: Services and EndpointSlices in, the kernel's rules out."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from fairlead.api.types.core import Service
+from fairlead.api.types.discovery import EndpointSlice
+from fairlead.client.config import ConfigError, load, mounted
+from fairlead.client.informer import Informer
+from fairlead.client.rest import Client
+from fairlead.host import conntrack
+from fairlead.host.nft import Nft, NftError
+from fairlead.proxy import status
+from fairlead.proxy.metrics import Metrics
+from fairlead.proxy.modes.nftables import NftablesMode
+from fairlead.services.model import ServicePort, service_ports
+
+log = logging.getLogger(__name__)
+
+SERVICE_NAME = "kubernetes.io/service-name"
+PROXY_NAME, HEADLESS = "service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"
+OURS = f"!{PROXY_NAME},!{HEADLESS}"
+POD_CIDR = "10.244.0.0/16"
+RETRY = 1.0  # seconds after a transaction that failed
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    node_name: str
+    node_ip: str
+    kubeconfig: str | None = None
+    mode: str = "nftables"
+    cluster_cidr: str = POD_CIDR
+    service_cidr: str = "10.96.0.0/12"
+    health_port: int = 10256
+    metrics_port: int = 10249
+
+    @classmethod
+    def load(
+        cls,
+        config: str | None,
+        kubeconfig: str | None,
+        node_name: str,
+        node_ip: str,
+        proxy_mode: str | None,
+        service_cluster_ip_range: str,
+    ) -> "Options":
+        """From a KubeProxyConfiguration and flags; flags win. Raises ConfigError."""
+        given = _configuration(config) if config else {}
+        connection = given.get("clientConnection") or {}
+        mode = proxy_mode or given.get("mode") or "nftables"
+        if mode != "nftables":
+            raise ConfigError(f"{config or '--proxy-mode'}: mode: {mode!r} is not there yet: nftables is")
+        path = kubeconfig or connection.get("kubeconfig")
+        return cls(
+            node_name=node_name,
+            node_ip=node_ip,
+            kubeconfig=str(mounted(path)) if path else None,
+            mode=mode,
+            cluster_cidr=given.get("clusterCIDR") or POD_CIDR,
+            service_cidr=service_cluster_ip_range,
+        )
+
+
+def _configuration(path: str) -> dict[str, Any]:
+    document = yaml.safe_load(mounted(path).read_text())
+    if not isinstance(document, dict) or document.get("kind") != "KubeProxyConfiguration":
+        raise ConfigError(f"{path}: not a KubeProxyConfiguration")
+    return document
+
+
+async def serve(options: Options) -> None:
+    """Runs until cancelled; the rules stay, so that Services go on while a proxy starts again."""
+    client = Client(load(options.kubeconfig), user_agent="kube-proxy/fairlead")
+    proxy = Proxy(options, client)
+    try:
+        await proxy.run()
+    finally:
+        await client.close()
+
+
+class Proxy:
+    def __init__(self, options: Options, client: Client) -> None:
+        self._mode = NftablesMode(Nft(), options.node_name, options.cluster_cidr, options.service_cidr)
+        self._options = options
+        self._services = Informer(client, "services", Service, label_selector=OURS)
+        self._slices = Informer(client, "endpointslices.discovery.k8s.io", EndpointSlice, label_selector=OURS)
+        self._slices.add_index("service", _service_key)
+        self._dirty: dict[str, float] = {}  # key → when its change was heard of
+        self._wake = asyncio.Event()
+        self._known: dict[str, tuple[ServicePort, ...]] = {}
+        self._metrics = Metrics()
+        self._last_sync = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._services.run())
+            tasks.create_task(self._slices.run())
+            tasks.create_task(status.serve(self._options, self._metrics, self._healthy))
+            await self._services.synced()
+            await self._slices.synced()
+            self._services.add_handler(lambda key, _old, _new: self._mark(key))
+            self._slices.add_handler(self._on_slice)
+            self._wake.set()
+            await self._sync_for_ever()
+
+    def _healthy(self) -> bool:
+        return self._last_sync > 0 and (not self._dirty or time.monotonic() - min(self._dirty.values()) < 60)
+
+    def _mark(self, key: str) -> None:
+        self._dirty.setdefault(key, time.monotonic())
+        self._wake.set()
+
+    def _on_slice(self, _: str, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        for obj in (old, new):
+            for key in _service_key(obj) if obj is not None else ():
+                self._mark(key)
+
+    async def _sync_for_ever(self) -> None:
+        """Events only name what is dirty; all that came meanwhile goes in one transaction."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            dirty, self._dirty = self._dirty, {}
+            began = time.monotonic()
+            changes = {key: self._ports(key) for key in dirty}
+            try:
+                self._mode.apply(changes)
+            except NftError as error:
+                log.warning("cannot program %d services, starting over: %s", len(changes), error)
+                self._metrics.failures.inc()
+                self._mode.restart()
+                for key in {*self._services.items, *dirty}:
+                    self._dirty.setdefault(key, dirty.get(key, began))
+                await asyncio.sleep(RETRY)
+                self._wake.set()
+                continue
+            self._last_sync = time.monotonic()
+            self._metrics.observe(self._last_sync - began, [self._last_sync - heard for heard in dirty.values()])
+            self._forget_flows(changes)
+
+    def _ports(self, key: str) -> tuple[ServicePort, ...]:
+        service = self._services.get(key)
+        return () if service is None else tuple(service_ports(service, self._slices.by_index("service", key)))
+
+    def _forget_flows(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
+        """UDP flows to endpoints that are gone, or made while there was none."""
+        for key, after in changes.items():
+            before = {port.id: port for port in self._known.get(key, ())}
+            now = {port.id: port for port in after}
+            for name, port in before.items():
+                if name.protocol != "UDP":
+                    continue
+                left = {each.address for each in now[name].endpoints if each.ready} if name in now else set()
+                for endpoint in port.endpoints:
+                    if endpoint.address not in left:
+                        self._forget(port.cluster_ip, port.port, endpoint.address)
+            for name, port in now.items():
+                if name.protocol == "UDP" and port.endpoints and name in before and not before[name].endpoints:
+                    self._forget(port.cluster_ip, port.port, None)
+            if after:
+                self._known[key] = after
+            else:
+                self._known.pop(key, None)
+
+    def _forget(self, address: str, port: int, endpoint: str | None) -> None:
+        task = asyncio.get_running_loop().create_task(conntrack.forget_udp(address, port, endpoint))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _service_key(obj: EndpointSlice) -> list[str]:
+    name = obj.metadata.labels.get(SERVICE_NAME)
+    return [f"{obj.metadata.namespace}/{name}"] if name else []
