@@ -120,7 +120,7 @@ class NftablesMode:
         for each in wanted.values():
             found: dict[str, list[tuple[str, int]]] = {}
             for (map_, key), value in each.elements.items():
-                if map_ in ("endpoints", "nodeport-endpoints"):
+                if map_.startswith(("endpoints-", "nodeport-endpoints-")):
                     frontend = key.rpartition(" . ")[0]
                     address, _, number = value.partition(" . ")
                     found.setdefault(f"{map_} {frontend}", []).append((address, int(number)))

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from fairlead.proxy.modes.nftables.skeleton import KEY, TABLE
+from fairlead.proxy.modes.nftables.skeleton import PROTOCOLS, TABLE
 from fairlead.services.model import Endpoint, ServicePort
 
 Elements = dict[tuple[str, str], str]  # (map or set, key) → value; "" in a set
@@ -56,7 +56,7 @@ def _plan_port(
             verdict = f"goto {_affinity(port, endpoints, masquerade, chains, sets)}"
         else:
             verdict = f"goto {'masq-' if masquerade else ''}lb-{len(endpoints)}"
-            _fill("endpoints", key, endpoints, slots, elements)
+            _fill(f"endpoints-{protocol}", f"{address} . {port.port}", endpoints, slots, elements)
         elements["service-ips", key] = verdict
         _hairpins(endpoints, elements)
     if port.node_port is not None:
@@ -69,7 +69,7 @@ def _plan_port(
             elements["service-nodeports", key] = f"goto {_affinity(port, outside, masquerade, chains, sets)}"
         else:
             elements["service-nodeports", key] = f"goto {'masq-' if masquerade else ''}np-{len(outside)}"
-            _fill("nodeport-endpoints", key, outside, slots, elements)
+            _fill(f"nodeport-endpoints-{protocol}", str(port.node_port), outside, slots, elements)
         _hairpins(outside, elements)
 
 
@@ -149,11 +149,14 @@ def shared_chain(name: str) -> tuple[str, ...]:
     """The rules of `lb-3`, `masq-lb-3`, `np-3`, `masq-np-3`."""
     kind, _, count = name.removeprefix("masq-").rpartition("-")
     mark = ("jump mark-for-masquerade",) if name.startswith("masq-") else ()
-    if kind == "lb":
-        lookup = f"{KEY.replace('tcp dport', 'th dport')} . numgen random mod {count} map @endpoints"
-    else:
-        lookup = f"meta l4proto . th dport . numgen random mod {count} map @nodeport-endpoints"
-    return (*mark, f"dnat ip to {lookup}")
+    key, map_ = ("ip daddr . ", "endpoints") if kind == "lb" else ("", "nodeport-endpoints")
+    return (
+        *mark,
+        *(
+            f"dnat ip to {key}{protocol} dport . numgen random mod {count} map @{map_}-{protocol}"
+            for protocol in PROTOCOLS
+        ),
+    )
 
 
 def is_shared(chain: str) -> bool:

@@ -6,11 +6,22 @@ The names are those of kube-proxy's nftables mode where there is such a thing th
 TABLE = "kube-proxy"
 MASQUERADE = 0x4000  # the mark of packets whose source becomes the node's
 
-KEY = "ip daddr . meta l4proto . tcp dport"
+PROTOCOLS = ("tcp", "udp", "sctp")
 
 
 def skeleton(pod_cidr: str, service_cidr: str) -> str:
-    """Replaces a table that is there: what an earlier proxy left is not trusted."""
+    """Replaces a table that is there: what an earlier proxy left is not trusted.
+
+    Endpoints have a map for each protocol: in a key of several parts, nft knows `th dport` only by its size, and
+    `tcp dport` makes a rule match TCP only.
+    """
+    maps = "\n    ".join(
+        f"map endpoints-{protocol} {{ typeof ip daddr . {protocol} dport . numgen random mod 2 : "
+        f"ip daddr . {protocol} dport; }}\n    "
+        f"map nodeport-endpoints-{protocol} {{ typeof {protocol} dport . numgen random mod 2 : "
+        f"ip daddr . {protocol} dport; }}"
+        for protocol in PROTOCOLS
+    )
     return f"""\
 add table ip {TABLE}
 delete table ip {TABLE}
@@ -19,8 +30,7 @@ table ip {TABLE} {{
     map service-nodeports {{ type inet_proto . inet_service : verdict; }}
     map no-endpoint-services {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
     map no-endpoint-nodeports {{ type inet_proto . inet_service : verdict; }}
-    map endpoints {{ typeof {KEY} . numgen random mod 2 : ip daddr . tcp dport; }}
-    map nodeport-endpoints {{ typeof meta l4proto . tcp dport . numgen random mod 2 : ip daddr . tcp dport; }}
+    {maps}
     set hairpin-connections {{ type ipv4_addr . ipv4_addr; }}
 
     chain mark-for-masquerade {{ meta mark set meta mark or {MASQUERADE:#x}; }}
