@@ -55,8 +55,10 @@ class Recorder:
             wanted = await self._queue.get()
             try:
                 await self._send(wanted)
-            except (ApiError, OSError) as error:
+            except (ApiError, OSError, EOFError) as error:
                 log.debug("event not recorded: %s", error)
+            except Exception:  # an event is never worth the part that records it
+                log.exception("event not recorded")
 
     async def _send(self, wanted: Json) -> None:
         involved, now = wanted["involved"], api_time.render(wanted["at"])

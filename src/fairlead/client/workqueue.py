@@ -9,6 +9,7 @@ from fairlead.api.status import ApiError
 log = logging.getLogger(__name__)
 
 FIRST_WAIT, LONGEST_WAIT = 0.005, 60.0  # seconds before a failed key comes again
+DOUBLINGS = 14  # more would pass LONGEST_WAIT, and a year of failures the range of floats
 
 
 class WorkQueue:
@@ -42,7 +43,7 @@ class WorkQueue:
     def add_rate_limited(self, key: str) -> None:
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        self.add_after(key, min(FIRST_WAIT * 2**failures, LONGEST_WAIT))
+        self.add_after(key, min(FIRST_WAIT * 2 ** min(failures, DOUBLINGS), LONGEST_WAIT))
 
     def forget(self, key: str) -> None:
         self._failures.pop(key, None)
