@@ -1,14 +1,14 @@
-"""The types of the schema table as OpenAPI schemas, and the operations on resources. The table has no prose."""
+"""The types of the schema table as OpenAPI schemas, named as Kubernetes names them. The table has no prose."""
 
 from functools import cache
 from typing import Any
 
 from fairlead.api.resources import RESOURCES, Resource
-from fairlead.api.schema import FieldDef, TypeDef, reachable, type_of
+from fairlead.api.schema import FieldDef, TypeDef, reachable, type_named, type_of
+from fairlead.apiserver.openapi.operations import group_version_kind
 
 Json = dict[str, Any]
 
-META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _SCALARS: dict[str, Json] = {
     "string": {"type": "string"},
     "bool": {"type": "boolean"},
@@ -16,126 +16,104 @@ _SCALARS: dict[str, Json] = {
     "int64": {"type": "integer", "format": "int64"},
     "double": {"type": "number", "format": "double"},
     "bytes": {"type": "string", "format": "byte"},
-    "time": {"type": "string", "format": "date-time"},
-    "microTime": {"type": "string", "format": "date-time"},
-    "duration": {"type": "string"},
-    "quantity": {"type": "string"},
-    "intOrString": {"type": "string", "format": "int-or-string"},
-    "fieldsV1": {"type": "object"},
-    "rawExtension": {"type": "object"},
-    "json": {},
     "stringList": {"type": "array", "items": {"type": "string"}},
 }
-QUERY = {
-    "create": ("dryRun", "fieldManager", "fieldValidation"),
-    "update": ("dryRun", "fieldManager", "fieldValidation"),
-    "patch": ("dryRun", "fieldManager", "fieldValidation", "force"),
-    "delete": ("dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"),
-    "list": ("labelSelector", "fieldSelector", "limit", "continue", "resourceVersion", "watch"),
-    "get": (),
-    "deletecollection": ("dryRun", "labelSelector", "fieldSelector"),
+_MACHINERY = "io.k8s.apimachinery.pkg."
+_EITHER = [{"type": "string"}, {"type": "number"}]
+# Specials are definitions of their own: the name, the schema in 2.0, and that in 3.0 where it can say more.
+_SPECIALS: dict[str, tuple[str, Json, Json]] = {
+    "time": (_MACHINERY + "apis.meta.v1.Time", {"type": "string", "format": "date-time"}, {}),
+    "microTime": (_MACHINERY + "apis.meta.v1.MicroTime", {"type": "string", "format": "date-time"}, {}),
+    "duration": (_MACHINERY + "apis.meta.v1.Duration", {"type": "string"}, {}),
+    "fieldsV1": (_MACHINERY + "apis.meta.v1.FieldsV1", {"type": "object"}, {}),
+    "rawExtension": (_MACHINERY + "runtime.RawExtension", {"type": "object"}, {}),
+    "json": ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON", {}, {}),
+    "quantity": (_MACHINERY + "api.resource.Quantity", {"type": "string"}, {"oneOf": _EITHER}),
+    "intOrString": (
+        _MACHINERY + "util.intstr.IntOrString",
+        {"type": "string", "format": "int-or-string"},
+        {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]},
+    ),
 }
-METHODS = {
-    "get": "get",
-    "list": "get",
-    "create": "post",
-    "update": "put",
-    "patch": "patch",
-    "delete": "delete",
-    "deletecollection": "delete",
-}
 
 
-def group_version_kind(resource: Resource) -> Json:
-    return {"group": resource.group, "version": resource.version, "kind": resource.kind}
-
-
-@cache
-def kinds() -> dict[str, list[Json]]:
-    """The kinds that a type is, by the type's name."""
-    found: dict[str, list[Json]] = {}
-    for resource in RESOURCES:
-        for kind in (resource.kind, f"{resource.kind}List"):
-            try:
-                definition = type_of(resource.group_version, kind)
-            except KeyError:
-                continue
-            found.setdefault(definition.name, []).append({**group_version_kind(resource), "kind": kind})
-    options = type_of("v1", "DeleteOptions")
-    versions = {(resource.group, resource.version) for resource in RESOURCES}
-    found[options.name] = [{"group": g, "version": v, "kind": "DeleteOptions"} for g, v in sorted(versions)]
+def definitions(resources: tuple[Resource, ...] = RESOURCES, *, version: int) -> Json:
+    """The schema of every type that these resources lead to, by name. `version` of OpenAPI: 2 or 3."""
+    names = [type_of("v1", "DeleteOptions").name, type_of("v1", "Status").name]
+    names += [name for resource in resources for name, _ in _kinds_of(resource)]
+    types = reachable(names)
+    specials = {field.type for definition in types.values() for field in definition.fields.values()} & _SPECIALS.keys()
+    found = {definition.openapi_name: _schema(definition, version) for definition in types.values()}
+    for name, in_2, in_3 in (_SPECIALS[special] for special in sorted(specials)):
+        found[name] = in_3 or in_2 if version == 3 else in_2
     return found
 
 
-def types_of(resources: tuple[Resource, ...]) -> dict[str, TypeDef]:
-    """Every type that these resources lead to, by name."""
-    names = [type_of("v1", "DeleteOptions").name, type_of("v1", "Status").name]
-    for resource in resources:
-        for kind in (resource.kind, f"{resource.kind}List"):
-            try:
-                names.append(type_of(resource.group_version, kind).name)
-            except KeyError:
-                continue
-    return reachable(names)
+def _kinds_of(resource: Resource) -> list[tuple[str, str]]:
+    """The type's name and the kind, of the resource and of its list, which reviews do not have."""
+    found = []
+    for kind in (resource.kind, f"{resource.kind}List"):
+        try:
+            found.append((type_of(resource.group_version, kind).name, kind))
+        except KeyError:
+            continue
+    return found
 
 
-def schema_of(definition: TypeDef, reference: str) -> Json:
-    """`reference`: what comes before a type's name in a `$ref`."""
-    schema: Json = {
-        "type": "object",
-        "properties": {field.name: _property(field, reference) for field in definition.fields.values()},
-    }
-    required = [field.name for field in definition.fields.values() if field.required]
-    if required:
+@cache
+def _group_version_kinds() -> dict[str, list[Json]]:
+    """The kinds that a type is, by the type's name."""
+    found: dict[str, list[Json]] = {}
+    for resource in RESOURCES:
+        for name, kind in _kinds_of(resource):
+            found.setdefault(name, []).append({**group_version_kind(resource), "kind": kind})
+    versions = sorted({(resource.group, resource.version) for resource in RESOURCES})
+    found[type_of("v1", "DeleteOptions").name] = [
+        {"group": group, "version": version, "kind": "DeleteOptions"} for group, version in versions
+    ]
+    return found
+
+
+def _schema(definition: TypeDef, version: int) -> Json:
+    schema: Json = {"type": "object"}
+    if definition.fields:
+        schema["properties"] = {field.name: _property(field, version) for field in definition.fields.values()}
+    if required := [field.name for field in definition.fields.values() if field.required]:
         schema["required"] = required
-    if not definition.fields:
-        del schema["properties"]
-    if found := kinds().get(definition.name):
+    if found := _group_version_kinds().get(definition.name):
         schema["x-kubernetes-group-version-kind"] = found
     if definition.map_type:
         schema["x-kubernetes-map-type"] = definition.map_type
     return schema
 
 
-def _property(field: FieldDef, reference: str) -> Json:
-    one: Json = {"$ref": reference + openapi_name(field.type)} if field.is_message else dict(_SCALARS[field.type])
+def _property(field: FieldDef, version: int) -> Json:
+    one = _value(field.type, version)
     match field.shape:
         case "list":
             one = {"type": "array", "items": one}
         case "map":
             one = {"type": "object", "additionalProperties": one}
-    if field.merge_key:
-        one["x-kubernetes-patch-merge-key"] = field.merge_key
-    if field.strategy:
-        one["x-kubernetes-patch-strategy"] = ",".join(field.strategy)
-    if field.list_type:
-        one["x-kubernetes-list-type"] = field.list_type
-    if field.list_map_keys:
-        one["x-kubernetes-list-map-keys"] = list(field.list_map_keys)
-    return one
+    extensions = _extensions(field)
+    if extensions and version == 3 and "$ref" in one:  # beside which nothing may stand
+        one = {"allOf": [one]}
+    return {**one, **extensions}
 
 
-@cache
-def openapi_name(type_name: str) -> str:
-    from fairlead.api.schema import type_named
-
-    return type_named(type_name).openapi_name
-
-
-def operations(resource: Resource) -> dict[str, dict[str, str]]:
-    """Path → HTTP method → verb."""
-    collection, single = ("list", "create", "deletecollection"), ("get", "update", "patch", "delete")
-    namespace = "{namespace}" if resource.namespaced else None
-    base = resource.path(namespace)
-    paths = {base: _methods(resource, collection), f"{base}/{{name}}": _methods(resource, single)}
-    return {path: methods for path, methods in paths.items() if methods}
+def _value(type_: str, version: int) -> Json:
+    if type_ in _SCALARS:
+        return _SCALARS[type_]
+    name = _SPECIALS[type_][0] if type_ in _SPECIALS else type_named(type_).openapi_name
+    return {"$ref": ("#/components/schemas/" if version == 3 else "#/definitions/") + name}
 
 
-def _methods(resource: Resource, verbs: tuple[str, ...]) -> dict[str, str]:
-    return {METHODS[verb]: verb for verb in verbs if verb in resource.verbs}
-
-
-def operation_id(resource: Resource, verb: str) -> str:
-    group = resource.group.split(".")[0].capitalize() or "Core"
-    scope = "Namespaced" if resource.namespaced else ""
-    return f"{verb}{group}{resource.version.capitalize()}{scope}{resource.kind}"
+def _extensions(field: FieldDef) -> Json:
+    """What patches and server-side apply go by."""
+    given = {
+        "x-kubernetes-patch-merge-key": field.merge_key,
+        "x-kubernetes-patch-strategy": ",".join(field.strategy),
+        "x-kubernetes-list-type": field.list_type,
+        "x-kubernetes-list-map-keys": list(field.list_map_keys),
+        "x-kubernetes-map-type": field.map_type,
+    }
+    return {name: value for name, value in given.items() if value}

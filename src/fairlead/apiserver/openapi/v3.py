@@ -2,72 +2,40 @@
 
 import hashlib
 from functools import cache
-from typing import Any
 
 import msgspec
 
-from fairlead.api.resources import RESOURCES
-from fairlead.apiserver.openapi import schemas
+from fairlead.api.resources import RESOURCES, Resource
+from fairlead.apiserver.openapi.operations import paths
+from fairlead.apiserver.openapi.schemas import definitions
 from fairlead.apiserver.version import GIT_VERSION
-
-Json = dict[str, Any]
-
-REFERENCE = "#/components/schemas/"
-
-
-def _key(group: str, version: str) -> str:
-    return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
 @cache
 def index() -> bytes:
-    keys = dict.fromkeys(_key(resource.group, resource.version) for resource in RESOURCES)
-    digest = hashlib.sha256(GIT_VERSION.encode()).hexdigest()[:32].upper()
-    return msgspec.json.encode(
-        {"paths": {key: {"serverRelativeURL": f"/openapi/v3/{key}?hash={digest}"} for key in keys}}
-    )
+    """What there is, with a hash of each document in its URL: clients may keep what they have read under it."""
+    found = {}
+    for key in dict.fromkeys(map(_key, RESOURCES)):
+        digest = hashlib.sha256(document(key) or b"").hexdigest().upper()
+        found[key] = {"serverRelativeURL": f"/openapi/v3/{key}?hash={digest}"}
+    return msgspec.json.encode({"paths": found})
 
 
 @cache
-def document(key: str) -> bytes | None:
-    resources = tuple(resource for resource in RESOURCES if _key(resource.group, resource.version) == key)
+def document(group_version_path: str) -> bytes | None:
+    """`api/v1`, `apis/apps/v1`; None where nothing is served there."""
+    resources = tuple(resource for resource in RESOURCES if _key(resource) == group_version_path)
     if not resources:
         return None
-    found = {
-        definition.openapi_name: _version_3(schemas.schema_of(definition, REFERENCE))
-        for definition in schemas.types_of(resources).values()
-    }
-    paths = {}
-    for resource in resources:
-        for path, methods in schemas.operations(resource).items():
-            paths[path] = {
-                method: {
-                    "operationId": schemas.operation_id(resource, verb),
-                    "parameters": [
-                        {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
-                        for name in schemas.QUERY[verb]
-                    ],
-                    "responses": {"200": {"description": "OK"}},
-                    "x-kubernetes-action": verb,
-                    "x-kubernetes-group-version-kind": schemas.group_version_kind(resource),
-                }
-                for method, verb in methods.items()
-            }
     return msgspec.json.encode(
         {
             "openapi": "3.0.0",
             "info": {"title": "Kubernetes", "version": GIT_VERSION},
-            "paths": paths,
-            "components": {"schemas": found},
+            "paths": paths(resources, version=3),
+            "components": {"schemas": definitions(resources, version=3)},
         }
     )
 
 
-def _version_3(schema: Json) -> Json:
-    """In 3.0 nothing may stand beside a `$ref`, and a value may be of two types."""
-    for name, each in schema.get("properties", {}).items():
-        if "$ref" in each and len(each) > 1:
-            schema["properties"][name] = {"allOf": [{"$ref": each.pop("$ref")}], **each}
-        elif each.get("format") == "int-or-string":
-            schema["properties"][name] = {"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"}
-    return schema
+def _key(resource: Resource) -> str:
+    return resource.path().removeprefix("/").rpartition("/")[0]
