@@ -1,4 +1,4 @@
-"""What controllers share: one cache of each resource, one client, one recorder of events."""
+"""What controllers share: one client, one cache of each resource, a recorder of events in each one's name."""
 
 import asyncio
 from typing import Any, TypeVar, cast
@@ -14,9 +14,9 @@ T = TypeVar("T")
 class Context:
     """Informers are made when first asked for, and all run together."""
 
-    def __init__(self, client: Client, component: str) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
-        self.recorder = Recorder(client, component)
+        self._recorders: dict[str, Recorder] = {}
         self._informers: dict[str, Informer[Any]] = {}
 
     def informer(self, resource: str, type_: type[T]) -> Informer[T]:
@@ -24,6 +24,10 @@ class Context:
         if found is None:
             found = self._informers[resource] = Informer(self.client, resource, type_)
         return cast(Informer[T], found)
+
+    def recorder(self, component: str) -> Recorder:
+        """`component` is what `kubectl describe` shows as From: `replicaset-controller`."""
+        return self._recorders.setdefault(component, Recorder(self.client, component))
 
     @property
     def pods(self) -> Informer[core.Pod]:
@@ -63,7 +67,8 @@ class Context:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.recorder.run())
+            for recorder in self._recorders.values():
+                tasks.create_task(recorder.run())
             for informer in self._informers.values():
                 tasks.create_task(informer.run())
 

@@ -5,222 +5,232 @@ from typing import Any
 
 import msgspec
 
-from fairlead.api import time as api_time
-from fairlead.api.types.apps import Deployment, ReplicaSet
+from fairlead.api.selectors import of_label_selector
+from fairlead.api.status import ApiError
+from fairlead.api.types.apps import Deployment, DeploymentStatus, ReplicaSet
+from fairlead.api.types.core import Pod
 from fairlead.client.events import reference
 from fairlead.client.workqueue import WorkQueue, run
-from fairlead.controllers import rollout
+from fairlead.controllers import deployment_status, owning, revision, rollout
+from fairlead.controllers.ahead import Ahead
 from fairlead.controllers.context import Context
-from fairlead.controllers.pods import condition, controller_of, key
-from fairlead.controllers.rollout import DESIRED, HASH, MOST, REVISION
+from fairlead.controllers.pods import controller_of, key, owner_uid
+from fairlead.controllers.replicas import is_namespace_going
 
 Json = dict[str, Any]
 
 SETS, DEPLOYMENTS = "replicasets.apps", "deployments.apps"
-NOT_COPIED = ("kubectl.kubernetes.io/last-applied-configuration", REVISION, DESIRED, MOST)
 
 
 class DeploymentController:
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self._client = context.client
+        self._recorder = context.recorder("deployment-controller")
         self._queue = WorkQueue()
-        self._deployments, self._sets = context.deployments, context.replica_sets
-        self._sets.add_index("owner", lambda each: [o.uid for o in [controller_of(each.metadata)] if o])
+        self._deployments, self._sets, self._pods = context.deployments, context.replica_sets, context.pods
+        self._pods.add_index("owner", owner_uid)
+        self._sets.add_index("owner", owner_uid)
+        self._sets.add_index("orphan", lambda each: [] if owner_uid(each) else [each.metadata.namespace])
+        self._deployments.add_index("namespace", lambda each: [each.metadata.namespace])
+        self._ahead = Ahead(self._sets)
+        self._known = Ahead(self._deployments)  # progress is measured against the status that was told last
         self._deployments.add_handler(lambda name, _old, _new: self._queue.add(name))
         self._sets.add_handler(self._on_set)
-        self._made: dict[str, str] = {}  # deployment's uid → the newest ReplicaSet made, until the cache shows it
+        self._pods.add_handler(self._on_pod)
 
     async def run(self) -> None:
         await run(self._queue, 5, self._reconcile, "deployment")
 
     def _on_set(self, _: str, old: ReplicaSet | None, new: ReplicaSet | None) -> None:
         for each in (old, new):
-            owner = controller_of(each.metadata) if each is not None else None
-            if owner is not None and owner.kind == "Deployment" and each is not None:
-                self._queue.add(f"{each.metadata.namespace}/{owner.name}")
+            if each is None:
+                continue
+            owner = controller_of(each.metadata)
+            if owner is not None:
+                if owner.kind == "Deployment":
+                    self._queue.add(f"{each.metadata.namespace}/{owner.name}")
+            elif each is new:
+                for deployment in self._deployments.by_index("namespace", each.metadata.namespace):
+                    if of_label_selector(deployment.spec.selector).matches(each.metadata.labels):
+                        self._queue.add(key(deployment))
+
+    def _on_pod(self, _: str, old: Pod | None, new: Pod | None) -> None:
+        """The last old pod to go lets a Recreate go on."""
+        owner = controller_of(old.metadata) if old is not None and new is None else None
+        if old is not None and owner is not None and owner.kind == "ReplicaSet":
+            found = self._sets.get(f"{old.metadata.namespace}/{owner.name}")
+            above = controller_of(found.metadata) if found is not None else None
+            if above is not None:
+                self._queue.add(f"{old.metadata.namespace}/{above.name}")
 
     async def _reconcile(self, name: str) -> None:
-        deployment = self._deployments.get(name)
+        deployment = self._known.get(name)
         if deployment is None:
             return
-        uid = deployment.metadata.uid
-        if (made := self._made.get(uid)) is not None:
-            if self._sets.get(f"{deployment.metadata.namespace}/{made}") is None:
-                self._queue.add_after(name, 0.01)
-                return
-            del self._made[uid]
-        sets = sorted(self._sets.by_index("owner", uid), key=lambda each: each.metadata.creation_timestamp or "")
-        new = next((each for each in sets if rollout.same_template(each.spec.template, deployment.spec.template)), None)
+        new, old = revision.split(deployment, await self._claimed(deployment))
+        known = new
         if deployment.metadata.deletion_timestamp is None:
-            if new is None and not deployment.spec.paused:
-                await self._create(deployment, sets)
-                return
-            old = [each for each in sets if each is not new]
             if new is not None:
-                await self._revise(deployment, new, old)
-                await self._roll(deployment, new, old)
-            await self._clean_up(deployment, old)
-        await self._report(deployment, new, sets)
-
-    # The new ReplicaSet.
-
-    async def _create(self, deployment: Deployment, old: list[ReplicaSet]) -> None:
-        """Named for the template, so that making it twice is refused."""
-        metadata = deployment.metadata
-        digest = rollout.template_hash(deployment.spec.template, deployment.status.collision_count)
-        name = f"{metadata.name}-{digest}"
-        template = dict(deployment.spec.template)
-        template["metadata"] = dict(template.get("metadata") or {})
-        template["metadata"]["labels"] = {**(template["metadata"].get("labels") or {}), HASH: digest}
-        selector = msgspec.to_builtins(deployment.spec.selector)
-        selector["matchLabels"] = {**selector.get("matchLabels", {}), HASH: digest}
-        every = sum(each.spec.replicas for each in old)
-        replicas = deployment.spec.replicas
-        if deployment.spec.strategy.type == "RollingUpdate":
-            surge, _ = rollout.bounds(deployment)
-            replicas = max(0, min(replicas, replicas + surge - every))
-        elif old and any(each.status.replicas or each.spec.replicas for each in old):
-            replicas = 0
-        annotations = {k: v for k, v in metadata.annotations.items() if k not in NOT_COPIED}
-        annotations |= {REVISION: str(_newest(old) + 1), **self._sizes(deployment)}
-        body: Json = {
-            "apiVersion": "apps/v1",
-            "kind": "ReplicaSet",
-            "metadata": {
-                "name": name,
-                "namespace": metadata.namespace,
-                "labels": template["metadata"]["labels"],
-                "annotations": annotations,
-                "ownerReferences": [_owner(deployment)],
-            },
-            "spec": {
-                "replicas": replicas,
-                "minReadySeconds": deployment.spec.min_ready_seconds,
-                "selector": selector,
-                "template": template,
-            },
-        }
-        await self._context.client.create(SETS, body, metadata.namespace)
-        self._made[metadata.uid] = name
-        if replicas:
-            self._scaled(deployment, name, 0, replicas)
-        self._queue.add(key(deployment))
-
-    async def _revise(self, deployment: Deployment, new: ReplicaSet, old: list[ReplicaSet]) -> None:
-        """The newest template has the highest revision: after a rollback, an old ReplicaSet's."""
-        wanted = _newest(old) + 1
-        revision = _revision(new)
-        if revision < wanted:
-            revision = wanted
-            body = {"metadata": {"annotations": {REVISION: str(wanted)}}}
-            await self._context.client.patch(SETS, new.metadata.name, new.metadata.namespace, body, type=ReplicaSet)
-        if deployment.metadata.annotations.get(REVISION) != str(revision):
-            body = {"metadata": {"annotations": {REVISION: str(revision)}}}
-            metadata = deployment.metadata
-            await self._context.client.patch(DEPLOYMENTS, metadata.name, metadata.namespace, body, type=Deployment)
-
-    # Growing and shrinking.
-
-    async def _roll(self, deployment: Deployment, new: ReplicaSet, old: list[ReplicaSet]) -> None:
-        active = [each for each in (new, *old) if each.spec.replicas > 0]
-        if self._was_scaled(deployment, active) or deployment.spec.paused:
-            if len(active) <= 1:
-                target = active[0] if active else new
-                await self._scale(deployment, target, deployment.spec.replicas)
+                new = await self._amend(deployment, new, old)
+            if deployment.spec.paused or rollout.was_scaled(deployment, [*old, *([new] if new else [])]):
+                new, old = await self._scale(deployment, new, old, rollout.resize(deployment, new, old))
+            elif deployment.spec.strategy.type == "Recreate":
+                new, old = await self._recreate(deployment, new, old)
             else:
-                for name, size in rollout.proportions(deployment, active).items():
-                    await self._scale(deployment, next(e for e in active if e.metadata.name == name), size)
-            return
-        if deployment.spec.strategy.type == "Recreate":
-            for each in old:
-                await self._scale(deployment, each, 0)
-            if any(each.status.replicas for each in old):
-                return
-            await self._scale(deployment, new, deployment.spec.replicas)
-            return
-        await self._scale(deployment, new, rollout.new_replicas(deployment, new, (new, *old)))
-        shrinking = [each for each in old if each.spec.replicas > 0]
-        for name, size in rollout.scale_down(deployment, new, shrinking).items():
-            await self._scale(deployment, next(e for e in shrinking if e.metadata.name == name), size)
+                new, old = await self._roll(deployment, new, old)
+        await self._report(deployment, new, old, created=known is None and new is not None)
 
-    def _was_scaled(self, deployment: Deployment, active: list[ReplicaSet]) -> bool:
-        wanted = str(deployment.spec.replicas)
-        return any(each.metadata.annotations.get(DESIRED) not in (None, wanted) for each in active)
+    async def _claimed(self, deployment: Deployment) -> list[ReplicaSet]:
+        uid, namespace = deployment.metadata.uid, deployment.metadata.namespace
 
-    def _sizes(self, deployment: Deployment) -> dict[str, str]:
-        surge, _ = rollout.bounds(deployment)
-        return {DESIRED: str(deployment.spec.replicas), MOST: str(deployment.spec.replicas + surge)}
+        def owned() -> list[ReplicaSet]:
+            return self._ahead.over(self._sets.by_index("owner", uid), lambda each: owner_uid(each) == [uid])
 
-    async def _scale(self, deployment: Deployment, target: ReplicaSet, size: int) -> None:
-        sizes = self._sizes(deployment)
-        same = all(target.metadata.annotations.get(name) == value for name, value in sizes.items())
-        if target.spec.replicas == size and same:
-            return
-        metadata = target.metadata
+        orphans = self._ahead.over(self._sets.by_index("orphan", namespace), lambda each: not owner_uid(each))
+        claims = owning.plan(deployment, of_label_selector(deployment.spec.selector), orphans, owned())
+        await owning.apply(
+            claims, deployment, "Deployment", client=self._client, resource=SETS, type_=ReplicaSet, ahead=self._ahead
+        )
+        return owned()
+
+    # Strategies.
+
+    async def _roll(
+        self, deployment: Deployment, new: ReplicaSet | None, old: list[ReplicaSet]
+    ) -> tuple[ReplicaSet | None, list[ReplicaSet]]:
+        new = new or await self._create(deployment, old)
+        if new is None:
+            return None, old
+        new, old = await self._scale(deployment, new, old, rollout.grow(deployment, new, old))
+        assert new is not None
+        return await self._scale(deployment, new, old, rollout.shrink(deployment, new, old))
+
+    async def _recreate(
+        self, deployment: Deployment, new: ReplicaSet | None, old: list[ReplicaSet]
+    ) -> tuple[ReplicaSet | None, list[ReplicaSet]]:
+        """Nothing new starts before the last old pod has gone, not only been told to."""
+        active = {each.metadata.name: 0 for each in old if each.spec.replicas > 0}
+        if active:
+            return await self._scale(deployment, new, old, active)
+        pods = (pod for each in old for pod in self._pods.by_index("owner", each.metadata.uid))
+        if any(each.status.replicas for each in old) or not all(pod.is_terminated for pod in pods):
+            return new, old
+        new = new or await self._create(deployment, old)
+        if new is None:
+            return None, old
+        return await self._scale(deployment, new, old, rollout.grow(deployment, new, old))
+
+    # What is written.
+
+    async def _create(self, deployment: Deployment, old: list[ReplicaSet]) -> ReplicaSet | None:
+        """None: the name is taken by another template; the next attempt has another name."""
+        replicas = rollout.first_size(deployment, old)
+        body = revision.new_set(deployment, old, replicas, rollout.annotations(deployment))
+        name, namespace = body["metadata"]["name"], deployment.metadata.namespace
+        try:
+            made = msgspec.convert(await self._client.create(SETS, body, namespace), ReplicaSet)
+        except ApiError as error:
+            if error.is_already_exists:
+                return await self._collided(deployment, name)
+            if not is_namespace_going(error):
+                condition = deployment_status.could_not_create(deployment, name, str(error), time.time())
+                self._event(deployment, "Warning", condition.reason, condition.message)
+                others = [each for each in deployment.status.conditions if each.type != condition.type]
+                await self._patch_status(deployment, {"conditions": msgspec.to_builtins([*others, condition])})
+            raise
+        self._ahead.write(made)
+        if replicas:
+            self._event(deployment, "Normal", "ScalingReplicaSet", f"Scaled up replica set {name} from 0 to {replicas}")
+        await self._tell_revision(deployment, made)
+        return made
+
+    async def _collided(self, deployment: Deployment, name: str) -> ReplicaSet | None:
+        found = await self._client.get(SETS, name, deployment.metadata.namespace, type=ReplicaSet)
+        ours = owner_uid(found) == [deployment.metadata.uid]
+        if ours and revision.same_template(found.spec.template, deployment.spec.template):
+            self._ahead.write(found)
+            return found
+        await self._patch_status(deployment, {"collisionCount": (deployment.status.collision_count or 0) + 1})
+        return None
+
+    async def _amend(self, deployment: Deployment, new: ReplicaSet, old: list[ReplicaSet]) -> ReplicaSet:
+        """The present template has the highest revision, the Deployment's annotations and its minReadySeconds."""
+        if body := revision.amend(deployment, new, old):
+            metadata = new.metadata
+            new = await self._client.patch(SETS, metadata.name, metadata.namespace, body, type=ReplicaSet)
+            self._ahead.write(new)
+        await self._tell_revision(deployment, new)
+        return new
+
+    async def _tell_revision(self, deployment: Deployment, new: ReplicaSet) -> None:
+        wanted, metadata = str(revision.number(new)), deployment.metadata
+        if metadata.annotations.get(revision.REVISION) != wanted:
+            body = {"metadata": {"annotations": {revision.REVISION: wanted}}}
+            patched = await self._client.patch(DEPLOYMENTS, metadata.name, metadata.namespace, body, type=Deployment)
+            self._known.write(patched)
+
+    async def _scale(
+        self, deployment: Deployment, new: ReplicaSet | None, old: list[ReplicaSet], sizes: rollout.Sizes
+    ) -> tuple[ReplicaSet | None, list[ReplicaSet]]:
+        """New and old as they are afterwards."""
+        after = [
+            await self._resize(deployment, each, sizes[each.metadata.name]) if each.metadata.name in sizes else each
+            for each in old
+        ]
+        if new is not None and new.metadata.name in sizes:
+            new = await self._resize(deployment, new, sizes[new.metadata.name])
+        return new, after
+
+    async def _resize(self, deployment: Deployment, target: ReplicaSet, size: int) -> ReplicaSet:
+        metadata, before, notes = target.metadata, target.spec.replicas, rollout.annotations(deployment)
+        if before == size and notes.items() <= metadata.annotations.items():
+            return target
         body = {
-            "metadata": {"annotations": sizes, "resourceVersion": metadata.resource_version},
+            "metadata": {"annotations": notes, "resourceVersion": metadata.resource_version},
             "spec": {"replicas": size},
         }
-        before = target.spec.replicas
-        changed = await self._context.client.patch(SETS, metadata.name, metadata.namespace, body, type=ReplicaSet)
-        target.spec, target.metadata = changed.spec, changed.metadata
+        changed = await self._client.patch(SETS, metadata.name, metadata.namespace, body, type=ReplicaSet)
+        self._ahead.write(changed)
         if size != before:
-            self._scaled(deployment, metadata.name, before, size)
+            way = "up" if size > before else "down"
+            text = f"Scaled {way} replica set {metadata.name} from {before} to {size}"
+            self._event(deployment, "Normal", "ScalingReplicaSet", text)
+        return changed
 
-    def _scaled(self, deployment: Deployment, name: str, before: int, after: int) -> None:
-        way = "up" if after > before else "down"
-        text = f"Scaled {way} replica set {name} from {before} to {after}"
-        involved = reference(deployment, "Deployment", "apps/v1")
-        self._context.recorder.event(involved, "Normal", "ScalingReplicaSet", text)
-
-    async def _clean_up(self, deployment: Deployment, old: list[ReplicaSet]) -> None:
-        limit = deployment.spec.revision_history_limit
-        if limit is None:
-            return
-        finished = [
-            each
-            for each in old
-            if not each.spec.replicas and not each.status.replicas and not each.metadata.deletion_timestamp
-        ]
-        excess = len(finished) - limit
-        for each in sorted(finished, key=_revision)[: max(0, excess)]:
-            await self._context.client.delete(SETS, each.metadata.name, each.metadata.namespace)
-
-    async def _report(self, deployment: Deployment, new: ReplicaSet | None, every: list[ReplicaSet]) -> None:
+    async def _report(
+        self, deployment: Deployment, new: ReplicaSet | None, old: list[ReplicaSet], *, created: bool
+    ) -> None:
         now = time.time()
-        status = rollout.status_of(deployment, new, every, now)
-        told = condition(status.conditions, "Progressing")
-        deadline = deployment.spec.progress_deadline_seconds
-        if told and told.last_update_time and deadline and not rollout.is_complete(deployment, status):
-            self._queue.add_after(key(deployment), max(1.0, api_time.parse(told.last_update_time) + deadline - now + 1))
-        if msgspec.to_builtins(status) != msgspec.to_builtins(deployment.status):
-            metadata = deployment.metadata
-            body = {"status": _complete(msgspec.to_builtins(status), msgspec.to_builtins(deployment.status))}
-            await self._context.client.patch(
-                DEPLOYMENTS, metadata.name, metadata.namespace, body, subresource="status", type=Deployment
-            )
+        status = deployment_status.status_of(deployment, new, old, created=created, now=now)
+        complete = deployment_status.is_complete(deployment, status)
+        if deployment.metadata.deletion_timestamp is None and (complete or deployment.spec.paused):
+            for each in revision.outlived(deployment, old):
+                await self._delete(each)
+        if (wait := deployment_status.next_look(deployment, status, now)) is not None:
+            self._queue.add_after(key(deployment), wait)
+        if status != deployment.status:
+            await self._patch_status(deployment, _difference(status, deployment.status))
+
+    async def _delete(self, each: ReplicaSet) -> None:
+        try:
+            await self._client.delete(SETS, each.metadata.name, each.metadata.namespace, uid=each.metadata.uid)
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+        self._ahead.delete(each)
+
+    async def _patch_status(self, deployment: Deployment, status: Json) -> None:
+        metadata, body = deployment.metadata, {"status": status}
+        patched = await self._client.patch(
+            DEPLOYMENTS, metadata.name, metadata.namespace, body, subresource="status", type=Deployment
+        )
+        self._known.write(patched)
+
+    def _event(self, deployment: Deployment, type_: str, reason: str, text: str) -> None:
+        self._recorder.event(reference(deployment, "Deployment", "apps/v1"), type_, reason, text)
 
 
-def _complete(status: Json, told: Json) -> Json:
+def _difference(status: DeploymentStatus, told: DeploymentStatus) -> Json:
     """As a merge patch: what is no longer there is null."""
-    return {**dict.fromkeys(told.keys() - status.keys()), **status}
-
-
-def _owner(deployment: Deployment) -> Json:
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "name": deployment.metadata.name,
-        "uid": deployment.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-
-
-def _revision(each: ReplicaSet) -> int:
-    text = each.metadata.annotations.get(REVISION, "0")
-    return int(text) if text.isdigit() else 0
-
-
-def _newest(sets: list[ReplicaSet]) -> int:
-    return max((_revision(each) for each in sets), default=0)
+    now, before = msgspec.to_builtins(status), msgspec.to_builtins(told)
+    return {**dict.fromkeys(before.keys() - now.keys()), **now}

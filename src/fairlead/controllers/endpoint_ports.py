@@ -1,14 +1,22 @@
-"""A Service's ports on one pod: numbers as they are, names looked up in the pod's containers. Pure."""
+"""A Service's ports on one pod, and when its endpoints last had a reason to change. Pure."""
 
-from fairlead.api.types.core import Pod, ServicePort
+from collections.abc import Iterable
+
+from fairlead.api import time as api_time
+from fairlead.api.types.core import Pod, Service, ServicePort
+from fairlead.controllers.pods import condition
+
+TRIGGERED = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
 def number_on(pod: Pod, port: ServicePort) -> int | None:
-    """None: the pod has no port of that name."""
+    """A number as it is, a name looked up in the pod's containers. None: the pod has no port of that name."""
     target = port.target_port if port.target_port not in (None, 0, "") else port.port
     if isinstance(target, int):
         return target
-    for container in pod.spec.containers:
+    # Sidecars live as long as the pod, so their ports count.
+    sidecars = [each for each in pod.spec.init_containers if each.restart_policy == "Always"]
+    for container in (*pod.spec.containers, *sidecars):
         for each in container.ports:
             if each.name == target and each.protocol == port.protocol:
                 return each.container_port
@@ -17,4 +25,18 @@ def number_on(pod: Pod, port: ServicePort) -> int | None:
 
 def is_candidate(pod: Pod) -> bool:
     """A pod that has an address and has not ended."""
-    return bool(pod.status.pod_ip) and pod.status.phase not in ("Succeeded", "Failed")
+    return bool(pod.status.pod_ip) and not pod.is_terminated
+
+
+def hostname(service: Service, pod: Pod) -> str:
+    """The pod's own name beneath a headless Service; empty where it has none."""
+    return pod.spec.hostname if pod.spec.subdomain == service.metadata.name else ""
+
+
+def triggered(service: Service, pods: Iterable[Pod]) -> str:
+    """The latest of the Service's making and its pods' readiness: what the programming of a change is timed from."""
+    moments = [service.metadata.creation_timestamp]
+    for pod in pods:
+        ready = condition(pod.status.conditions, "Ready")
+        moments.append(ready.last_transition_time if ready is not None else None)
+    return api_time.render(max((api_time.parse(moment) for moment in moments if moment), default=0.0))

@@ -7,21 +7,27 @@ from fairlead.api.types.discovery import EndpointConditions, EndpointSlice, Slic
 from fairlead.api.types.meta import ObjectMeta, OwnerReference
 from fairlead.client.workqueue import WorkQueue, run
 from fairlead.controllers.context import Context
-from fairlead.controllers.endpoints import ignore_missing
-from fairlead.controllers.endpointslice import MANAGED_BY, RESOURCE, SERVICE_NAME
+from fairlead.controllers.endpoints import HEADLESS, LEADER, ignore_missing
+from fairlead.controllers.endpointslice import RESOURCE
+from fairlead.controllers.slices import MANAGED_BY, SERVICE_NAME
 
 CONTROLLER = "endpointslicemirroring-controller.k8s.io"
 SKIP = "endpointslice.kubernetes.io/skip-mirror"
 
 
 def plan(endpoints: Endpoints) -> list[EndpointSlice]:
-    """One slice a subset, named for its place."""
-    return [_slice(endpoints, subset, index) for index, subset in enumerate(endpoints.subsets)]
+    """One slice a subset and address family, named for its place."""
+    return [
+        made
+        for index, subset in enumerate(endpoints.subsets)
+        for family in ("IPv4", "IPv6")
+        if (made := _slice(endpoints, subset, index, family)).endpoints
+    ]
 
 
-def _slice(endpoints: Endpoints, subset: EndpointSubset, index: int) -> EndpointSlice:
+def _slice(endpoints: Endpoints, subset: EndpointSubset, index: int, family: str) -> EndpointSlice:
     name = endpoints.metadata.name
-    labels = {**endpoints.metadata.labels, SERVICE_NAME: name, MANAGED_BY: CONTROLLER}
+    labels = {key: value for key, value in endpoints.metadata.labels.items() if key != HEADLESS}
     owner = OwnerReference(
         api_version="v1",
         kind="Endpoints",
@@ -30,20 +36,19 @@ def _slice(endpoints: Endpoints, subset: EndpointSubset, index: int) -> Endpoint
         controller=True,
         block_owner_deletion=True,
     )
+    told = [(address, True) for address in subset.addresses]
+    told += [(address, False) for address in subset.not_ready_addresses]
     return EndpointSlice(
         api_version="discovery.k8s.io/v1",
         kind="EndpointSlice",
         metadata=ObjectMeta(
-            name=f"{name}-mirror-{index}",
+            name=f"{name}-mirror-{index}{'' if family == 'IPv4' else '-v6'}",
             namespace=endpoints.metadata.namespace,
-            labels=labels,
+            labels={**labels, SERVICE_NAME: name, MANAGED_BY: CONTROLLER},
             owner_references=[owner],
         ),
-        address_type="IPv4",
-        endpoints=[
-            *(_endpoint(address, ready=True) for address in subset.addresses),
-            *(_endpoint(address, ready=False) for address in subset.not_ready_addresses),
-        ],
+        address_type=family,
+        endpoints=[_endpoint(each, ready=ready) for each, ready in told if (":" in each.ip) == (family == "IPv6")],
         ports=[
             SlicePort(name=port.name, protocol=port.protocol, port=port.port, app_protocol=port.app_protocol)
             for port in subset.ports
@@ -67,7 +72,7 @@ def is_mirrored(service: Service | None, endpoints: Endpoints | None) -> bool:
         and endpoints is not None
         and not service.spec.selector
         and endpoints.metadata.labels.get(SKIP) != "true"
-        and "control-plane.alpha.kubernetes.io/leader" not in endpoints.metadata.annotations
+        and LEADER not in endpoints.metadata.annotations
     )
 
 

@@ -51,6 +51,10 @@ class GarbageCollector:
 
     def _follow(self, name: str, informer: Informer[Object]) -> None:
         def changed(key: str, old: Object | None, new: Object | None) -> None:
+            kept = {owner.uid for owner in new.metadata.owner_references} if new is not None else set()
+            for owner in old.metadata.owner_references if old is not None else ():
+                if owner.uid not in kept and (place := self._by_uid.get(owner.uid)) is not None:
+                    self._queue.add("|".join(place))  # it may have waited for this one only
             if new is not None:
                 self._by_uid[new.metadata.uid] = (name, key)
                 if new.metadata.owner_references or {FOREGROUND, ORPHAN} & set(new.metadata.finalizers):
@@ -59,9 +63,6 @@ class GarbageCollector:
                 self._by_uid.pop(old.metadata.uid, None)
                 for resource, dependent in self._dependents(old.metadata.uid):
                     self._queue.add(f"{resource}|{key_of(dependent)}")
-                for owner in old.metadata.owner_references:  # it may wait for this one only
-                    if (place := self._by_uid.get(owner.uid)) is not None:
-                        self._queue.add("|".join(place))
 
         informer.add_handler(changed)
 

@@ -4,22 +4,24 @@ import time
 from typing import Any
 
 from fairlead.api import time as api_time
-from fairlead.api.resources import DELETE_COLLECTION, PODS, RESOURCES
+from fairlead.api.resources import DELETE_COLLECTION, RESOURCES
 from fairlead.api.types.core import Namespace
 from fairlead.api.types.meta import Object
 from fairlead.client.workqueue import WorkQueue, run
 from fairlead.controllers.context import Context
+from fairlead.controllers.endpoints import ignore_missing
 
 Json = dict[str, Any]
 
 CONTENT = tuple(r.qualified for r in RESOURCES if r.namespaced and DELETE_COLLECTION in r.verbs)
-AGAIN = 0.25  # seconds between looks at what is still going: pods take their time
+FIRST_WAIT, LONGEST_WAIT = 0.02, 15.0  # seconds between looks at what is still going; a pod's end is told at once
 
 
 class NamespaceController:
     def __init__(self, context: Context) -> None:
         self._client = context.client
         self._queue = WorkQueue()
+        self._waits: dict[str, float] = {}
         self._namespaces = context.namespaces
         self._namespaces.add_handler(self._on_namespace)
         # The last pod to go lets its namespace go.
@@ -31,6 +33,8 @@ class NamespaceController:
         await run(self._queue, 5, self._reconcile, "namespace")
 
     def _on_namespace(self, key: str, _: Namespace | None, new: Namespace | None) -> None:
+        if new is None:
+            self._waits.pop(key, None)
         if new is not None and new.metadata.deletion_timestamp:
             self._queue.add(key)
 
@@ -60,10 +64,13 @@ class NamespaceController:
                         held[finalizer] = held.get(finalizer, 0) + 1
         if left:
             await self._tell(key, left, held)
-            self._queue.add_after(key, AGAIN if set(left) == {PODS.qualified} else AGAIN / 5)
+            wait = self._waits[key] = min(self._waits.get(key, FIRST_WAIT / 2) * 2, LONGEST_WAIT)
+            self._queue.add_after(key, wait)
             return
-        body: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": key}, "spec": {"finalizers": []}}
-        await self._client.update("namespaces", body, subresource="finalize")
+        finalizers = [each for each in namespace.spec.finalizers if each != "kubernetes"]
+        body: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": key}}
+        body["spec"] = {"finalizers": finalizers}
+        await ignore_missing(self._client.update("namespaces", body, subresource="finalize"))
 
     async def _tell(self, key: str, left: dict[str, int], held: dict[str, int]) -> None:
         now = api_time.render(time.time())

@@ -13,8 +13,10 @@ from fairlead.api.types.core import Node, Pod, Taint
 from fairlead.api.types.discovery import Lease
 from fairlead.client.events import reference
 from fairlead.client.workqueue import WorkQueue, run
+from fairlead.controllers.ahead import Ahead
 from fairlead.controllers.context import Context
 from fairlead.controllers.endpoints import ignore_missing
+from fairlead.controllers.placement import tolerates
 from fairlead.controllers.pods import condition
 
 Json = dict[str, Any]
@@ -60,7 +62,7 @@ def evicted_at(pod: Pod, taints: Iterable[Taint]) -> float | None:
     for taint in taints:
         if taint.effect != "NoExecute":
             continue
-        matching = [t for t in pod.spec.tolerations if _tolerates(t, taint)]
+        matching = [t for t in pod.spec.tolerations if tolerates(t, taint)]
         since = api_time.parse(taint.time_added) if taint.time_added else 0.0
         if not matching:
             times.append(since)
@@ -69,35 +71,41 @@ def evicted_at(pod: Pod, taints: Iterable[Taint]) -> float | None:
     return min(times) if times else None
 
 
-def _tolerates(toleration: Any, taint: Taint) -> bool:
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    return bool(toleration.operator == "Exists" or toleration.value == taint.value)
-
-
 class NodeLifecycleController:
     def __init__(self, context: Context, cluster_cidr: str) -> None:
-        self._context = context
         self._client = context.client
+        self._recorder = context.recorder("node-controller")
+        self._evictions = context.recorder("taint-eviction-controller")
         self._cidr = cluster_cidr
         self._queue = WorkQueue()
         self._nodes, self._pods = context.nodes, context.pods
         self._leases = context.informer("leases.coordination.k8s.io", Lease)
+        self._known = Ahead(self._nodes)
         self._given: dict[str, str] = {}
         self._pods.add_index("node", lambda pod: [pod.spec.node_name] if pod.spec.node_name else [])
         self._nodes.add_handler(self._on_node)
+        self._pods.add_handler(self._on_pod)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(run(self._queue, 1, self._reconcile, "node lifecycle"))
             tasks.create_task(self._look())
 
-    def _on_node(self, key: str, _: Node | None, new: Node | None) -> None:
+    def _on_node(self, key: str, old: Node | None, new: Node | None) -> None:
         if new is None:
             self._given.pop(key, None)
+            return
+        if old is None:
+            text = f"Node {key} event: Registered Node {key} in Controller"
+            self._recorder.event(reference(new, "Node", "v1"), "Normal", "RegisteredNode", text)
         self._queue.add(key)
+
+    def _on_pod(self, _: str, old: Pod | None, new: Pod | None) -> None:
+        """A pod that comes to a tainted node has its own time to leave it."""
+        if new is not None and new.spec.node_name and (old is None or not old.spec.node_name):
+            node = self._nodes.get(new.spec.node_name)
+            if node is not None and any(taint.effect == "NoExecute" for taint in node.spec.taints):
+                self._queue.add(new.spec.node_name)
 
     async def _look(self) -> None:
         while True:
@@ -106,28 +114,33 @@ class NodeLifecycleController:
                 self._queue.add(name)
 
     async def _reconcile(self, name: str) -> None:
-        node = self._nodes.get(name)
+        node = self._known.get(name)
         if node is None:
             return
         now = time.time()
         if not node.spec.pod_cidr:
-            await self._give_range(node)
+            node = await self._give_range(node)
         if self._silent_for(node, now) > SILENT:
-            await self._declare_unknown(node, now)
+            node = await self._declare_unknown(node, now)
         wanted = taints_of(node, now)
         if [(t.key, t.effect) for t in wanted] != [(t.key, t.effect) for t in node.spec.taints]:
-            body = {"spec": {"taints": [msgspec.to_builtins(taint) for taint in wanted] or None}}
-            await self._client.patch("nodes", name, None, body, type=Node)
+            # Only what we have seen is replaced: the list is also `kubectl taint`'s.
+            seen = {"resourceVersion": node.metadata.resource_version}
+            body = {"metadata": seen, "spec": {"taints": [msgspec.to_builtins(taint) for taint in wanted] or None}}
+            self._known.write(await self._client.patch("nodes", name, None, body, type=Node))
         await self._evict(name, wanted, now)
 
-    async def _give_range(self, node: Node) -> None:
+    async def _give_range(self, node: Node) -> Node:
         name = node.metadata.name
         taken = {each.spec.pod_cidr for each in self._nodes.items.values() if each.spec.pod_cidr}
         cidr = self._given.get(name) or pod_cidr(
             self._cidr, taken | set(self._given.values()), first=CONTROL_PLANE in node.metadata.labels
         )
         self._given[name] = cidr
-        await self._client.patch("nodes", name, None, {"spec": {"podCIDR": cidr, "podCIDRs": [cidr]}}, type=Node)
+        body = {"spec": {"podCIDR": cidr, "podCIDRs": [cidr]}}
+        node = await self._client.patch("nodes", name, None, body, type=Node)
+        self._known.write(node)
+        return node
 
     def _silent_for(self, node: Node, now: float) -> float:
         lease = self._leases.get(f"{LEASES}/{node.metadata.name}")
@@ -136,10 +149,10 @@ class NodeLifecycleController:
         signs.append(ready.last_heartbeat_time if ready and ready.status != "Unknown" else None)
         return now - max(api_time.parse(sign) for sign in signs if sign)
 
-    async def _declare_unknown(self, node: Node, now: float) -> None:
+    async def _declare_unknown(self, node: Node, now: float) -> Node:
         ready = condition(node.status.conditions, "Ready")
         if ready is not None and ready.status == "Unknown":
-            return
+            return node
         moment = api_time.render(now)
         changed = [
             {
@@ -152,11 +165,13 @@ class NodeLifecycleController:
             for each in node.status.conditions
         ]
         body = {"status": {"conditions": changed}}
-        await self._client.patch("nodes", node.metadata.name, None, body, subresource="status", type=Node)
+        node = await self._client.patch("nodes", node.metadata.name, None, body, subresource="status", type=Node)
+        self._known.write(node)
         text = f"Node {node.metadata.name} status is now: NodeNotReady"
-        self._context.recorder.event(reference(node, "Node", "v1"), "Normal", "NodeNotReady", text)
+        self._recorder.event(reference(node, "Node", "v1"), "Normal", "NodeNotReady", text)
         for pod in self._pods.by_index("node", node.metadata.name):
             await self._not_ready(pod, moment)
+        return node
 
     async def _not_ready(self, pod: Pod, moment: str) -> None:
         """Its Services must not send anything there."""
@@ -177,8 +192,12 @@ class NodeLifecycleController:
             return
         for pod in self._pods.by_index("node", name):
             at = evicted_at(pod, taints)
-            if at is not None and at <= now and pod.metadata.deletion_timestamp is None:
-                involved = reference(pod, "Pod", "v1")
-                text = f"Marking for deletion Pod {pod.metadata.namespace}/{pod.metadata.name}"
-                self._context.recorder.event(involved, "Normal", "TaintManagerEviction", text)
-                await ignore_missing(self._client.delete("pods", pod.metadata.name, pod.metadata.namespace))
+            if at is None or pod.metadata.deletion_timestamp is not None:
+                continue
+            if at > now:
+                self._queue.add_after(name, at - now)
+                continue
+            text = f"Marking for deletion Pod {pod.metadata.namespace}/{pod.metadata.name}"
+            self._evictions.event(reference(pod, "Pod", "v1"), "Normal", "TaintManagerEviction", text)
+            metadata = pod.metadata
+            await ignore_missing(self._client.delete("pods", metadata.name, metadata.namespace, uid=metadata.uid))

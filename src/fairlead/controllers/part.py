@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import socket
+import uuid
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
 from fairlead.client.config import load
+from fairlead.client.leader import Election
 from fairlead.client.rest import Client
 from fairlead.controllers.context import Context
 from fairlead.controllers.daemonset import DaemonSetController
@@ -26,34 +29,42 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`root_ca`: the PEM file of the authority that clients in pods trust."""
+    """`root_ca`: the PEM file of the authority that clients in pods trust.
+
+    `leader_elect`: of several copies, one works at a time.
+    """
 
     kubeconfig: str | None
     root_ca: str
     cluster_cidr: str = "10.244.0.0/16"
+    leader_elect: bool = False
 
 
 async def serve(options: Options) -> None:
-    """Runs until cancelled. Raises ConfigError, OSError for files that are not there."""
+    """Runs until cancelled. Raises ConfigError, OSError for files that are not there, LeadershipLostError."""
     client = Client(load(options.kubeconfig), user_agent="kube-controller-manager/fairlead")
-    context = Context(client, "controllers")
-    controllers = _controllers(context, options)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(context.run())
-            await context.synced()
-            log.info("%d controllers at work", len(controllers))
-            for run in controllers.values():
-                tasks.create_task(_run(run))
+        if options.leader_elect:
+            me = f"{socket.gethostname()}_{uuid.uuid4()}"
+            await Election(client, "kube-controller-manager", me).run(lambda: _work(client, options))
+        else:
+            await _work(client, options)
     finally:
         await client.close()
 
 
-async def _run(run: Callable[[], Awaitable[None]]) -> None:
-    await run()
+async def _work(client: Client, options: Options) -> None:
+    context = Context(client)
+    controllers = _controllers(context, options)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(context.run())
+        await context.synced()
+        log.info("%d controllers at work", len(controllers))
+        for run in controllers.values():
+            tasks.create_task(run())
 
 
-def _controllers(context: Context, options: Options) -> dict[str, Callable[[], Awaitable[None]]]:
+def _controllers(context: Context, options: Options) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
     return {
         "deployment": DeploymentController(context).run,
         "replicaset": ReplicaSetController(context).run,

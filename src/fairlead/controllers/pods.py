@@ -11,6 +11,12 @@ def controller_of(metadata: ObjectMeta) -> OwnerReference | None:
     return next((owner for owner in metadata.owner_references if owner.controller), None)
 
 
+def owner_uid(obj: Object) -> list[str]:
+    """Of its controller: for indexes."""
+    owner = controller_of(obj.metadata)
+    return [] if owner is None else [owner.uid]
+
+
 def condition(conditions: Iterable[Condition], type_: str) -> Condition | None:
     return next((each for each in conditions if each.type == type_), None)
 

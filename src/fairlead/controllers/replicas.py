@@ -1,59 +1,57 @@
-"""Pods made and unmade by a controller of replicas: what is under way counts, so that nothing is made twice.
-
-Shared by ReplicaSets and DaemonSets. The cache shows a new pod a moment after its creation; until then the creation
-itself is remembered (client-go's "expectations").
-"""
+"""Pods made and unmade by a controller of replicas, with its events; shared by ReplicaSets and DaemonSets."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
+from fairlead.api.selectors import of_label_selector
 from fairlead.api.status import ApiError
 from fairlead.api.types.core import Pod
 from fairlead.client.events import reference
-from fairlead.client.informer import Informer
+from fairlead.controllers import owning
+from fairlead.controllers.ahead import Ahead
 from fairlead.controllers.context import Context
-from fairlead.controllers.pods import controller_of
+from fairlead.controllers.owning import owner_reference
+from fairlead.controllers.pods import is_active, owner_uid
 
 Json = dict[str, Any]
 
 
 class Replicas:
-    def __init__(self, context: Context, kind: str, api_version: str) -> None:
-        self._context = context
+    """Make it before the controller's own handlers of pods."""
+
+    def __init__(self, context: Context, kind: str, resource: str, component: str) -> None:
+        self._client = context.client
+        self._pods = context.pods
+        self._recorder = context.recorder(component)
         self._kind = kind
-        self._api_version = api_version
-        self._created: dict[str, set[str]] = {}  # owner's uid → names of pods that the cache does not show yet
-        self._deleted: dict[str, set[str]] = {}
-        context.pods.add_index("owner", owner_uid)
+        self._resource = resource
+        self._pods.add_index("owner", owner_uid)
+        self._pods.add_index("orphan", lambda pod: [] if owner_uid(pod) else [pod.metadata.namespace])
+        self._ahead = Ahead(self._pods)
 
     def of(self, uid: str) -> list[Pod]:
-        """The owner's pods in the cache, those already told to go left out."""
-        gone = self._deleted.get(uid, set())
-        return [pod for pod in self._pods.by_index("owner", uid) if pod.metadata.uid not in gone]
+        """The owner's pods, with those just made; those just told to go are shown as going."""
+        return self._ahead.over(self._pods.by_index("owner", uid), lambda pod: owner_uid(pod) == [uid])
 
-    @property
-    def _pods(self) -> Informer[Pod]:
-        return self._context.pods
+    async def claim(self, owner: Any) -> None:
+        """Takes active pods that it selects and nobody controls; lets those go that it no longer selects."""
+        namespace = owner.metadata.namespace
+        orphans = self._ahead.over(self._pods.by_index("orphan", namespace), lambda pod: not owner_uid(pod))
+        selector = of_label_selector(owner.spec.selector)
+        claims = owning.plan(owner, selector, filter(is_active, orphans), self.of(owner.metadata.uid))
+        if claims.adopt:
+            # Only the API's own answer shows that the owner is still there and not going.
+            fresh = await self._client.get(self._resource, owner.metadata.name, namespace, type=type(owner))
+            if fresh.metadata.uid != owner.metadata.uid or fresh.metadata.deletion_timestamp:
+                return
+        await owning.apply(
+            claims, owner, self._kind, client=self._client, resource="pods", type_=Pod, ahead=self._ahead
+        )
 
-    def settled(self, owner: Any) -> bool:
-        """Whether the cache shows all that was made and unmade for this owner."""
-        uid, namespace = owner.metadata.uid, owner.metadata.namespace
-        created = {name for name in self._created.get(uid, ()) if self._pods.get(f"{namespace}/{name}") is None}
-        present = {pod.metadata.uid for pod in self._pods.by_index("owner", uid) if not pod.metadata.deletion_timestamp}
-        deleted = {each for each in self._deleted.get(uid, ()) if each in present}
-        for book, left in ((self._created, created), (self._deleted, deleted)):
-            if left:
-                book[uid] = left
-            else:
-                book.pop(uid, None)
-        return not created and not deleted
-
-    def forget(self, uid: str) -> None:
-        self._created.pop(uid, None)
-        self._deleted.pop(uid, None)
-
-    async def create(self, owner: Any, pods: list[Json]) -> None:
+    async def create(self, owner: Any, pods: Sequence[Json]) -> None:
         """Slowly first, then faster, so that what fails fails once, not a thousand times. Raises ApiError."""
         batch = 1
         rest = list(pods)
@@ -66,38 +64,34 @@ class Replicas:
             batch *= 2
 
     async def _create(self, owner: Any, pod: Json) -> None:
-        namespace = owner.metadata.namespace
-        involved = reference(owner, self._kind, self._api_version)
+        involved = reference(owner, self._kind, "apps/v1")
         try:
-            made = await self._context.client.create("pods", pod, namespace)
+            made = msgspec.convert(await self._client.create("pods", pod, owner.metadata.namespace), Pod)
         except ApiError as error:
-            name = pod["metadata"].get("name") or f"pods {pod['metadata'].get('generateName', '')!r} "
-            self._context.recorder.event(involved, "Warning", "FailedCreate", f"Error creating: {error}")
-            raise ApiError(error.code, error.reason, f"{name}: {error.message}") from error
-        self._created.setdefault(owner.metadata.uid, set()).add(made["metadata"]["name"])
-        message = f"Created pod: {made['metadata']['name']}"
-        self._context.recorder.event(involved, "Normal", "SuccessfulCreate", message)
+            if is_namespace_going(error):
+                return  # nothing can be made there, and the owner will go with it
+            self._recorder.event(involved, "Warning", "FailedCreate", f"Error creating: {error}")
+            raise
+        self._ahead.write(made)
+        self._recorder.event(involved, "Normal", "SuccessfulCreate", f"Created pod: {made.metadata.name}")
 
     async def delete(self, owner: Any, pods: Iterable[Pod]) -> None:
-        involved = reference(owner, self._kind, self._api_version)
+        involved = reference(owner, self._kind, "apps/v1")
         for pod in pods:
+            metadata = pod.metadata
             try:
-                await self._context.client.delete(
-                    "pods", pod.metadata.name, pod.metadata.namespace, uid=pod.metadata.uid
-                )
+                await self._client.delete("pods", metadata.name, metadata.namespace, uid=metadata.uid)
             except ApiError as error:
                 if not error.is_not_found:
-                    self._context.recorder.event(involved, "Warning", "FailedDelete", f"Error deleting: {error}")
+                    self._recorder.event(involved, "Warning", "FailedDelete", f"Error deleting: {error}")
                     raise
-            else:
-                self._deleted.setdefault(owner.metadata.uid, set()).add(pod.metadata.uid)
-                message = f"Deleted pod: {pod.metadata.name}"
-                self._context.recorder.event(involved, "Normal", "SuccessfulDelete", message)
+            self._ahead.delete(pod)
+            self._recorder.event(involved, "Normal", "SuccessfulDelete", f"Deleted pod: {metadata.name}")
 
 
-def owner_uid(pod: Pod) -> list[str]:
-    owner = controller_of(pod.metadata)
-    return [] if owner is None else [owner.uid]
+def is_namespace_going(error: ApiError) -> bool:
+    causes = (error.details or {}).get("causes") or ()
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
 
 
 def from_template(owner: Any, kind: str, template: Json, **labels: str) -> Json:
@@ -112,16 +106,7 @@ def from_template(owner: Any, kind: str, template: Json, **labels: str) -> Json:
             "labels": {**(metadata.get("labels") or {}), **labels},
             "annotations": dict(metadata.get("annotations") or {}),
             "finalizers": list(metadata.get("finalizers") or ()),
-            "ownerReferences": [
-                {
-                    "apiVersion": "apps/v1",
-                    "kind": kind,
-                    "name": owner.metadata.name,
-                    "uid": owner.metadata.uid,
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": [owner_reference(owner, kind)],
         },
         "spec": template.get("spec") or {},
     }

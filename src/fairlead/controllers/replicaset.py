@@ -1,21 +1,26 @@
 """ReplicaSets: as many pods as asked for (pkg/controller/replicaset)."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from fairlead.api import time as api_time
 from fairlead.api.selectors import of_label_selector
+from fairlead.api.status import ApiError
 from fairlead.api.types.apps import ReplicaSet, ReplicaSetStatus
 from fairlead.api.types.core import Pod
+from fairlead.api.types.meta import Condition
 from fairlead.client.workqueue import WorkQueue, run
 from fairlead.controllers.context import Context
-from fairlead.controllers.pods import available_in, controller_of, is_active, is_ready, key
+from fairlead.controllers.pods import available_in, condition, controller_of, is_active, is_ready, key, owner_uid
 from fairlead.controllers.replicas import Replicas, from_template
 
 RESOURCE = "replicasets.apps"
+FAILURE = "ReplicaFailure"
+COST = "controller.kubernetes.io/pod-deletion-cost"
 BURST = 500  # pods made or unmade in one pass
 Json = dict[str, Any]
 
@@ -26,66 +31,92 @@ class Plan:
     delete: tuple[Pod, ...]
 
 
-def plan(wanted: int, active: Sequence[Pod], siblings: dict[str, int]) -> Plan:
-    """`siblings`: how many pods of the same owner a node has; where there are more, one goes first."""
+def plan(wanted: int, active: Sequence[Pod], crowd: dict[str, int]) -> Plan:
+    """`crowd`: how many related pods each node has; where there are more, one goes first."""
     difference = wanted - len(active)
     if difference >= 0:
         return Plan(min(difference, BURST), ())
-    ranked = sorted(active, key=lambda pod: _rank(pod, siblings))
+    ranked = sorted(active, key=lambda pod: _rank(pod, crowd))
     return Plan(0, tuple(ranked[: min(-difference, BURST)]))
 
 
-def _rank(pod: Pod, siblings: dict[str, int]) -> tuple[Any, ...]:
-    """Who goes first: unassigned, pending, not ready, cheap, on a crowded node, younger."""
-    cost = int(pod.metadata.annotations.get("controller.kubernetes.io/pod-deletion-cost", 0) or 0)
-    phase = {"Pending": 0, "Unknown": 1}.get(pod.status.phase, 2)
-    restarts = max((status.restart_count for status in pod.status.container_statuses), default=0)
-    created = [-ord(char) for char in pod.metadata.creation_timestamp or ""]
+def _rank(pod: Pod, crowd: dict[str, int]) -> tuple[Any, ...]:
+    """Who goes first: unassigned, pending, not ready, cheap, crowded, lately ready, often restarted, young."""
+    ready = condition(pod.status.conditions, "Ready")
     return (
         bool(pod.spec.node_name),
-        phase,
+        {"Pending": 0, "Unknown": 1}.get(pod.status.phase, 2),
         is_ready(pod),
-        cost,
-        -siblings.get(pod.spec.node_name, 0),
-        -restarts,
-        created,
+        _cost(pod),
+        -crowd.get(pod.spec.node_name, 0),
+        _newest_first(ready.last_transition_time if ready is not None and is_ready(pod) else None),
+        -max((status.restart_count for status in pod.status.container_statuses), default=0),
+        _newest_first(pod.metadata.creation_timestamp),
     )
 
 
-def status_of(owner: ReplicaSet, active: Sequence[Pod], now: float) -> tuple[ReplicaSetStatus, float | None]:
-    """The status, and in how many seconds it will be another without anything happening."""
+def _cost(pod: Pod) -> int:
+    """What does not parse counts as nothing said."""
+    try:
+        return int(pod.metadata.annotations.get(COST, "0"))
+    except ValueError:
+        return 0
+
+
+def _newest_first(moment: str | None) -> float:
+    return -api_time.parse(moment) if moment else float("-inf")
+
+
+def crowd_of(pods: Iterable[Pod]) -> dict[str, int]:
+    """How many active pods each node has."""
+    found: dict[str, int] = {}
+    for pod in pods:
+        if is_active(pod):
+            found[pod.spec.node_name] = found.get(pod.spec.node_name, 0) + 1
+    return found
+
+
+def status_of(
+    owner: ReplicaSet, active: Sequence[Pod], failure: tuple[str, str] | None, now: float
+) -> tuple[ReplicaSetStatus, float | None]:
+    """The status, and in how many seconds it will be another without anything happening.
+
+    `failure`: reason and message of pods that could not be made or unmade.
+    """
     template = (owner.spec.template.get("metadata") or {}).get("labels") or {}
     waits = [available_in(pod, owner.spec.min_ready_seconds, now) for pod in active]
     later = [wait for wait in waits if wait]
+    conditions = [each for each in owner.status.conditions if each.type != FAILURE]
+    if failure is not None:
+        reason, message = failure
+        new = Condition(type=FAILURE, status="True", reason=reason, message=message)
+        new.last_transition_time = api_time.render(now)
+        # Told once, it is not told again with every attempt.
+        conditions.append(condition(owner.status.conditions, FAILURE) or new)
     status = ReplicaSetStatus(
         replicas=len(active),
         fully_labeled_replicas=sum(template.items() <= pod.metadata.labels.items() for pod in active),
         ready_replicas=sum(wait is not None for wait in waits),
         available_replicas=sum(wait == 0 for wait in waits),
         observed_generation=owner.metadata.generation,
-        conditions=owner.status.conditions,
+        conditions=conditions,
     )
     return status, min(later) if later else None
 
 
 class ReplicaSetController:
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self._client = context.client
         self._queue = WorkQueue()
         self._pods, self._sets = context.pods, context.replica_sets
-        self._replicas = Replicas(context, "ReplicaSet", "apps/v1")
+        self._replicas = Replicas(context, "ReplicaSet", RESOURCE, "replicaset-controller")
         self._sets.add_index("namespace", lambda each: [each.metadata.namespace])
-        self._pods.add_index("orphan", lambda pod: [] if controller_of(pod.metadata) else [pod.metadata.namespace])
-        self._sets.add_handler(self._on_set)
+        self._sets.add_index("owner", owner_uid)
+        self._sets.add_handler(lambda name, _old, _new: self._queue.add(name))
         self._pods.add_handler(self._on_pod)
 
     async def run(self) -> None:
         await run(self._queue, 5, self._reconcile, "replicaset")
-
-    def _on_set(self, name: str, old: ReplicaSet | None, new: ReplicaSet | None) -> None:
-        if new is None and old is not None:
-            self._replicas.forget(old.metadata.uid)
-        self._queue.add(name)
 
     def _on_pod(self, _: str, old: Pod | None, new: Pod | None) -> None:
         for pod in (old, new):
@@ -95,7 +126,7 @@ class ReplicaSetController:
             if owner is not None:
                 if owner.kind == "ReplicaSet":
                     self._queue.add(f"{pod.metadata.namespace}/{owner.name}")
-            else:
+            elif pod is new:
                 for each in self._sets.by_index("namespace", pod.metadata.namespace):
                     if of_label_selector(each.spec.selector).matches(pod.metadata.labels):
                         self._queue.add(key(each))
@@ -104,43 +135,40 @@ class ReplicaSetController:
         owner = self._sets.get(name)
         if owner is None:
             return
-        await self._adopt(owner)
-        active = [pod for pod in self._replicas.of(owner.metadata.uid) if is_active(pod)]
-        if owner.metadata.deletion_timestamp is None and self._replicas.settled(owner):
-            crowd: dict[str, int] = {}
-            for pod in active:
-                crowd[pod.spec.node_name] = crowd.get(pod.spec.node_name, 0) + 1
-            found = plan(owner.spec.replicas, active, crowd)
-            await self._replicas.delete(owner, found.delete)
-            body = from_template(owner, "ReplicaSet", owner.spec.template)
-            await self._replicas.create(owner, [body] * found.create)
-            gone = {pod.metadata.uid for pod in found.delete}
-            active = [pod for pod in active if pod.metadata.uid not in gone]
-        await self._report(owner, active)
-
-    async def _adopt(self, owner: ReplicaSet) -> None:
-        """Takes pods that nobody controls and that it selects; lets those go that it no longer selects."""
-        selector = of_label_selector(owner.spec.selector)
-        client = self._context.client
+        await self._replicas.claim(owner)
+        failed: ApiError | None = None
+        reason = ""
         if owner.metadata.deletion_timestamp is None:
-            for pod in self._pods.by_index("orphan", owner.metadata.namespace):
-                if is_active(pod) and selector.matches(pod.metadata.labels):
-                    references = from_template(owner, "ReplicaSet", {})["metadata"]["ownerReferences"]
-                    body = {"metadata": {"uid": pod.metadata.uid, "ownerReferences": references}}
-                    await client.patch("pods", pod.metadata.name, pod.metadata.namespace, body, type=Pod)
-        for pod in self._replicas.of(owner.metadata.uid):
-            if pod.metadata.deletion_timestamp is None and not selector.matches(pod.metadata.labels):
-                left = [msgspec.to_builtins(o) for o in pod.metadata.owner_references if o.uid != owner.metadata.uid]
-                body = {"metadata": {"uid": pod.metadata.uid, "ownerReferences": left or None}}
-                await client.patch("pods", pod.metadata.name, pod.metadata.namespace, body, type=Pod)
+            active = self._active(owner)
+            too_many = len(active) > owner.spec.replicas
+            found = plan(owner.spec.replicas, active, self._crowd(owner) if too_many else {})
+            reason = "FailedCreate" if found.create else "FailedDelete"
+            try:
+                await self._replicas.delete(owner, found.delete)
+                body = from_template(owner, "ReplicaSet", owner.spec.template)
+                await self._replicas.create(owner, [body] * found.create)
+            except ApiError as error:
+                failed = error
+        await self._report(owner, (reason, str(failed)) if failed else None)
+        if failed is not None:
+            raise failed
 
-    async def _report(self, owner: ReplicaSet, active: Sequence[Pod]) -> None:
-        status, later = status_of(owner, active, time.time())
+    def _active(self, owner: ReplicaSet) -> list[Pod]:
+        return [pod for pod in self._replicas.of(owner.metadata.uid) if is_active(pod)]
+
+    def _crowd(self, owner: ReplicaSet) -> dict[str, int]:
+        """Pods of all ReplicaSets of the same Deployment: they spread together."""
+        deployment = controller_of(owner.metadata)
+        related = self._sets.by_index("owner", deployment.uid) if deployment is not None else [owner]
+        return crowd_of(pod for each in related for pod in self._replicas.of(each.metadata.uid))
+
+    async def _report(self, owner: ReplicaSet, failure: tuple[str, str] | None) -> None:
+        status, later = status_of(owner, self._active(owner), failure, time.time())
         if later is not None:
             self._queue.add_after(key(owner), later)
         if status != owner.status:
             body = {"status": msgspec.to_builtins(status)}
             metadata = owner.metadata
-            await self._context.client.patch(
+            await self._client.patch(
                 RESOURCE, metadata.name, metadata.namespace, body, subresource="status", type=ReplicaSet
             )

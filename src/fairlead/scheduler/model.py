@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from fairlead.api.quantity import millis, whole
 from fairlead.api.types.core import Container, Node, Pod
 
-RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
-
 
 @dataclass(slots=True)
 class NodeState:
@@ -47,11 +45,22 @@ def amount(resource: str, text: str) -> int:
 
 
 def requests(pod: Pod) -> dict[str, int]:
-    """What a pod asks for: its containers together, or its largest init container. One pod counts as one."""
+    """What a pod asks for at most at once: one init container beside earlier sidecars, or all that stay together.
+
+    One pod counts as one.
+    """
+    staying = _sum(each for each in pod.spec.init_containers if each.restart_policy == "Always")
     total = _sum(pod.spec.containers)
+    for resource, amount_ in staying.items():
+        total[resource] = total.get(resource, 0) + amount_
+    sidecars: dict[str, int] = {}
     for container in pod.spec.init_containers:
-        for resource, requested in _sum([container]).items():
-            total[resource] = max(total.get(resource, 0), requested)
+        own = _sum([container])
+        for resource in own.keys() | sidecars.keys():
+            together = own.get(resource, 0) + sidecars.get(resource, 0)
+            total[resource] = max(total.get(resource, 0), together)
+            if container.restart_policy == "Always":
+                sidecars[resource] = together
     total["pods"] = 1
     return total
 

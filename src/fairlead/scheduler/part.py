@@ -14,7 +14,7 @@ from fairlead.client.events import Recorder, reference
 from fairlead.client.informer import Informer
 from fairlead.client.rest import Client
 from fairlead.client.workqueue import WorkQueue, run
-from fairlead.scheduler.filter import reasons, summary
+from fairlead.scheduler.filter import refusal, summary
 from fairlead.scheduler.model import NodeState
 from fairlead.scheduler.score import score
 
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 NAME = "default-scheduler"
 UNSCHEDULABLE = "Unschedulable"
+BINDERS = 8  # bindings on their way at once; each is decided, and counts, before the next is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Scheduler:
             self._nodes.add_handler(self._on_node)
             self._pods.add_handler(self._on_pod)
             tasks.create_task(self._recorder.run())
-            tasks.create_task(run(self._queue, 1, self._schedule, "scheduler"))
+            tasks.create_task(run(self._queue, BINDERS, self._schedule, "scheduler"))
 
     def _on_node(self, name: str, _: Node | None, new: Node | None) -> None:
         if new is None:
@@ -114,10 +115,10 @@ class Scheduler:
         if pod is None or pod.spec.node_name or pod.metadata.deletion_timestamp or pod.metadata.uid in self._place:
             self._unschedulable.discard(key)
             return
-        why = {name: reasons(pod, state) for name, state in self._states.items()}
-        possible = [self._states[name] for name, found in why.items() if not found]
+        refusals = {name: why for name, state in self._states.items() if (why := refusal(pod, state)) is not None}
+        possible = [state for name, state in self._states.items() if name not in refusals]
         if not possible:
-            await self._refuse(key, pod, summary(why) if why else "no nodes available to schedule pods")
+            await self._refuse(key, pod, summary(refusals))
             return
         self._unschedulable.discard(key)
         best = max(possible, key=lambda state: (score(pod, state), random.random()))
@@ -126,7 +127,7 @@ class Scheduler:
         self._place[metadata.uid] = best.name
         try:
             await self._client.bind(metadata.namespace, metadata.name, metadata.uid, best.name)
-        except (ApiError, OSError) as error:
+        except (ApiError, OSError, EOFError) as error:
             self._uncount(metadata.uid)
             if isinstance(error, ApiError) and error.code in (404, 409):
                 return  # gone, or somebody else's already; the cache will tell
