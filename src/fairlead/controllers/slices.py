@@ -85,8 +85,10 @@ def _filled(
     labels = labels_of(service)
     for each in slices:
         assert each.known is not None
-        found = (left.pop(endpoint.target_ref.uid, None) for endpoint in each.known.endpoints if endpoint.target_ref)
-        each.endpoints = [endpoint for endpoint in found if endpoint is not None][:MOST]
+        for endpoint in each.known.endpoints:
+            uid = endpoint.target_ref.uid if endpoint.target_ref else ""
+            if uid in left and len(each.endpoints) < MOST:
+                each.endpoints.append(left.pop(uid))
         each.changed = each.endpoints != each.known.endpoints or each.known.metadata.labels != labels
     for each in sorted((each for each in slices if each.changed), key=lambda each: -len(each.endpoints)):
         _take(each, left)
