@@ -24,7 +24,7 @@ class Server:
         self.events[obj["metadata"]["name"]] = obj
         return obj
 
-    async def patch(self, resource: str, name: str, namespace: str, body: Json, *, type: object) -> Json:
+    async def patch(self, resource: str, name: str, namespace: str, body: Json, **_: object) -> Json:
         if name not in self.events:
             raise ApiError(404, "NotFound", "gone")
         self.events[name] = {**self.events[name], **body}
