@@ -1,7 +1,5 @@
 """The composition root: the only place that wires parts together."""
 
-import sys
-
 from fairlead.cli import main
 
 if __name__ == "__main__":

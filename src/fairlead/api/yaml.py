@@ -34,6 +34,9 @@ _RESOLVERS = (
 )
 
 
+DEEPEST = 200  # levels of a document
+
+
 class YamlError(ValueError):
     """Text that is no YAML, a key given twice, or a value that JSON cannot carry."""
 
@@ -57,10 +60,23 @@ def parse(text: str | bytes) -> Any:
 def parse_all(text: str | bytes) -> list[Any]:
     """Every document of a stream; empty ones are left out."""
     try:
+        _check_nesting(text)
         documents = pyyaml.load_all(text, Loader)
         return [document for document in documents if document is not None]
     except (pyyaml.YAMLError, ValueError, RecursionError) as error:
         raise YamlError(_message(error)) from error
+
+
+def _check_nesting(text: str | bytes) -> None:
+    """libyaml builds nodes by recursion in C: what is nested too deeply would end the process, not raise."""
+    depth = 0
+    for event in pyyaml.parse(text, Loader):
+        if isinstance(event, pyyaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                raise YamlError(f"nested deeper than {DEEPEST} levels")
+        elif isinstance(event, pyyaml.CollectionEndEvent):
+            depth -= 1
 
 
 def render(value: Any) -> str:

@@ -103,7 +103,7 @@ def checked(
     """Held against the schema; `problems` are those that parsing found already."""
     try:
         found = conform(group_version, kind, obj)
-    except SchemaError as error:
+    except (SchemaError, ArithmeticError, RecursionError) as error:
         raise bad_request(cannot_be_handled(group_version, kind, str(error))) from error
     problems = [*found.problems, *problems]
     if problems and validation == "Strict":
@@ -126,7 +126,7 @@ def _parse(data: bytes, media: str, kind: str) -> tuple[Any, list[str]]:
                 return yaml.parse(data), []
             case "application/vnd.kubernetes.protobuf":
                 return protobuf.decode(data), []
-    except (msgspec.DecodeError, yaml.YamlError, protobuf.ProtobufError, ValueError) as error:
+    except (msgspec.DecodeError, yaml.YamlError, protobuf.ProtobufError, ValueError, RecursionError) as error:
         raise bad_request(
             f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
             f"json parse error: {error} ({data[:20].hex()}{' ...' if len(data) > 20 else ''})"

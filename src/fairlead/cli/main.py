@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import fairlead
-from fairlead.cli import cluster, image, parts
+from fairlead.cli import cluster, demo, image, parts
 
 
 class Group(click.Group):
@@ -31,9 +31,8 @@ def _is_expected(error: Exception) -> bool:
     from fairlead.cluster.bringup import ClusterError
     from fairlead.cluster.enter import NotRunningError
     from fairlead.runtime.interface import RuntimeFault
-    from fairlead.store.interface import StoreFault
 
-    known = (ApiError, ClusterError, ConfigError, NotRunningError, RuntimeFault, StoreFault, OSError)
+    known = (ApiError, ClusterError, ConfigError, NotRunningError, RuntimeFault, OSError)
     return isinstance(error, known)
 
 
@@ -50,7 +49,7 @@ def cli() -> None:
     """
 
 
-for command in (*cluster.COMMANDS, image.image, *parts.COMMANDS):
+for command in (*cluster.COMMANDS, demo.demo, image.image, *parts.COMMANDS):
     cli.add_command(command)
 
 

@@ -91,7 +91,7 @@ class _Command:
             if descriptor is not None
         ]
         code, *_ = await asyncio.gather(process.wait(started.pid), *pumps)
-        self._session.finish(command.succeeded() if code == 0 else command.exited(code))
+        self._session.finish(command.succeeded() if code == 0 else command.exited(int(code or 0)))
         with contextlib.suppress(ConnectionError):
             await self._flush()
         self._duplex.close()

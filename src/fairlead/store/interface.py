@@ -38,7 +38,7 @@ class Conflict(Exception):  # noqa: N818  # the outcome of a race, not a fault
         self.current = current
 
 
-class StoreFault(Exception):  # noqa: N818  # read as a noun: what broke
+class StoreFault(OSError):  # noqa: N818  # read as a noun: what broke
     """The backend cannot write (disk full, database lost): nothing was written."""
 
 
