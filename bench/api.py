@@ -81,6 +81,7 @@ def run() -> Iterator[dict[str, Any]]:
         folder = Path(name)
         pki = Pki(folder / "pki")
         pki.make_service_account_key()
+        pki.pair("client", Subject("system:kube-controller-manager"))  # the authority too, before anybody forks
         process = Process(target=_server, args=(folder, pki))
         process.start()
         try:
