@@ -1,27 +1,20 @@
 """`make bench`: runs each benchmark inside the sandbox; a table for people, with --json one object a line."""
 
-import json
-import sys
+import argparse
+import importlib
 
-from bench import api, bringup
-
-BENCHMARKS = {"api": api.run, "bringup": bringup.run}
+BENCHMARKS = ("api", "watch", "bringup", "live", "network")
 
 
-def main(arguments: list[str]) -> None:
-    chosen = [name for name in arguments if not name.startswith("-")] or list(BENCHMARKS)
-    for name in chosen:
-        for result in BENCHMARKS[name]():
-            if "--json" in arguments:
-                print(json.dumps(result))
-            else:
-                peer = (
-                    f"   {result['peer']} {result['peer_value']:.3f}   ratio {result['ratio']:.2f}"
-                    if result["peer"]
-                    else ""
-                )
-                print(f"{result['name']:<44} {result['value']:10.3f} {result['unit']:<10}{peer}")
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which; all where none is named")
+    parser.add_argument("--json", action="store_true", help="one object a line")
+    options = parser.parse_args()
+    for name in options.names or BENCHMARKS:
+        for result in importlib.import_module(f"bench.{name}").run():
+            print(result.to_json() if options.json else result.to_line(), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -6,6 +6,7 @@ read this table; a kind that has no row does not exist.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 CREATE, GET, LIST, WATCH = "create", "get", "list", "watch"
 UPDATE, PATCH, DELETE, DELETE_COLLECTION = "update", "patch", "delete", "deletecollection"
@@ -14,9 +15,9 @@ ALL_VERBS = (CREATE, DELETE, DELETE_COLLECTION, GET, LIST, PATCH, UPDATE, WATCH)
 CREATE_ONLY = (CREATE,)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Resource:
-    """One row: a resource as one group and version serves it.
+    """One row: a resource as one group and version serves it. There is one object a row; it is equal to itself only.
 
     `storage` names the "group/version" whose schema the stored bytes follow; it differs from `group_version` only
     where a retired version is served beside the current one.
@@ -34,7 +35,7 @@ class Resource:
     storage: str | None = None
     deprecated: str | None = None  # the text of the `Warning:` header, where this version is retired
 
-    @property
+    @cached_property
     def group_version(self) -> str:
         """`v1`, `apps/v1`: what objects carry as apiVersion."""
         return f"{self.group}/{self.version}" if self.group else self.version
@@ -47,12 +48,12 @@ class Resource:
     def storage_version(self) -> str:
         return self.storage or self.group_version
 
-    @property
+    @cached_property
     def qualified(self) -> str:
         """`deployments.apps`, `pods`: the name that Kubernetes' error messages use."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
-    @property
+    @cached_property
     def prefix(self) -> str:
         """The storage prefix, shared by all versions: `/apps/deployments/`."""
         return f"/{self.group or 'core'}/{self.plural}/"

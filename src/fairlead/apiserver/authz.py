@@ -1,6 +1,5 @@
 """Authorization: RBAC, from roles and bindings as they are in the watch cache (rbac.authorization.k8s.io/v1)."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,10 +10,10 @@ from fairlead.apiserver.users import User
 from fairlead.apiserver.watchcache import Event, WatchCache
 
 MASTERS = "system:masters"
+REMEMBERED = 4096  # users, and answers
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True):
     """What is asked for; either a resource or a path that is none."""
 
     verb: str
@@ -83,21 +82,30 @@ Grant = tuple[str | None, Rule]  # the namespace it holds in; None: everywhere
 
 
 class Authorizer:
-    """Grants are gathered once for each user and set of groups, and forgotten when anything of RBAC changes."""
+    """Grants are gathered once for each user and set of groups, answers remembered; anything of RBAC that changes makes
+    all of it forgotten."""
 
     def __init__(self, cache: WatchCache) -> None:
         self._cache = cache
         self._grants: dict[tuple[str, tuple[str, ...]], tuple[Grant, ...]] = {}
+        self._answers: dict[tuple[str, tuple[str, ...], Attributes], bool] = {}
         self._subjects: dict[tuple[str, str], list[tuple[str | None, _RoleRef]]] | None = None
         cache.listeners.append(self._changed)
 
     def allows(self, user: User, asked: Attributes) -> bool:
         if MASTERS in user.groups:
             return True
-        return any(
-            (namespace is None or namespace == asked.namespace) and rule.allows(asked)
-            for namespace, rule in self.grants(user)
-        )
+        key = (user.name, user.groups, asked)
+        answer = self._answers.get(key)
+        if answer is None:
+            answer = any(
+                (namespace is None or namespace == asked.namespace) and rule.allows(asked)
+                for namespace, rule in self.grants(user)
+            )
+            if len(self._answers) >= REMEMBERED:
+                self._answers.clear()
+            self._answers[key] = answer
+        return answer
 
     def check(self, user: User, asked: Attributes) -> None:
         """Raises ApiError (403)."""
@@ -108,7 +116,7 @@ class Authorizer:
         key = (user.name, user.groups)
         found = self._grants.get(key)
         if found is None:
-            if len(self._grants) > 1000:
+            if len(self._grants) >= REMEMBERED:
                 self._grants.clear()
             found = self._grants[key] = tuple(self._gather(user))
         return found
@@ -116,6 +124,7 @@ class Authorizer:
     def _changed(self, event: Event) -> None:
         if event.subject.key.startswith("/rbac.authorization.k8s.io/"):
             self._grants.clear()
+            self._answers.clear()
             self._subjects = None
 
     def _gather(self, user: User) -> list[Grant]:

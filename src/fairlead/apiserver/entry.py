@@ -26,20 +26,27 @@ def render(revision: int, value: bytes) -> bytes:
 class Entry:
     """An object at a revision. Immutable: what is decoded is the caller's own copy."""
 
-    __slots__ = ("_labels", "key", "name", "namespace", "revision", "value")
+    __slots__ = ("_labels", "body", "key", "revision")
 
     def __init__(self, key: str, revision: int, value: bytes) -> None:
         self.key = key
-        parts = key.split("/")
-        self.namespace: str | None = parts[3] if len(parts) == 5 else None
-        self.name = parts[-1]
         self.revision = revision
-        self.value = value
+        self.body = render(revision, value)  # as JSON, ready to be sent and joined
         self._labels: Mapping[str, str] | None = None
 
     @property
-    def body(self) -> bytes:
-        return render(self.revision, self.value)
+    def value(self) -> bytes:
+        """The bytes as they are kept: the body behind its resourceVersion."""
+        return self.body[self.body.index(b",") + 1 :]
+
+    @property
+    def name(self) -> str:
+        return self.key.rpartition("/")[2]
+
+    @property
+    def namespace(self) -> str | None:
+        parts = self.key.split("/")
+        return parts[3] if len(parts) == 5 else None
 
     @property
     def labels(self) -> Mapping[str, str]:

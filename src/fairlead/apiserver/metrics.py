@@ -1,5 +1,7 @@
 """What the server counts, by Kubernetes' names."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 REGISTRY = CollectorRegistry()
@@ -19,6 +21,20 @@ DURATION = Histogram(
 WATCHERS = Gauge(
     "apiserver_longrunning_requests", "Gauge of all active long-running requests.", ["verb"], registry=REGISTRY
 )
+
+
+Labels = tuple[str, str, str, str, str]  # verb, group, version, resource, subresource
+
+
+@cache
+def requests(labels: Labels, code: int) -> Counter:
+    """The counter of one outcome. Looked up once: there are as many as rows, verbs and codes."""
+    return REQUESTS.labels(*labels, code)
+
+
+@cache
+def duration(labels: Labels) -> Histogram:
+    return DURATION.labels(*labels)
 
 
 def render() -> bytes:

@@ -1,6 +1,7 @@
 """What a request asks for: its path and method as verb, resource, namespace, name and subresource."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 from fairlead.api.resources import BY_PATH, Resource
@@ -23,7 +24,12 @@ class Route:
 
 def route(request: Request) -> Route | None:
     """None where no resource lives at the path: discovery, health, metrics, or nothing at all."""
-    parts = [unquote(part) for part in request.raw_path.split("/")[1:]]
+    return _route(request.method, request.raw_path, request.flag("watch"))
+
+
+@lru_cache(maxsize=1024)
+def _route(method: str, path: str, watch: bool) -> Route | None:
+    parts = [unquote(part) for part in path.split("/")[1:]]
     match parts:
         case ["api", version, *tail]:
             group = ""
@@ -45,19 +51,19 @@ def route(request: Request) -> Route | None:
     subresource = tail[2] if len(tail) > 2 else ""
     if subresource and subresource not in resource.subresources:
         return None
-    verb = _verb(request, name, watched)
+    verb = _verb(method, name, watch, watched)
     if name is not None and resource.namespaced and namespace is None:
         return None
     return Route(verb, resource, namespace, name, subresource, "/".join(tail[3:]))
 
 
-def _verb(request: Request, name: str | None, watched: bool) -> str:
-    match request.method:
+def _verb(method: str, name: str | None, watch: bool, watched: bool) -> str:
+    match method:
         case "GET" | "HEAD":
-            if watched or (name is None and request.flag("watch")):
+            if watched or (name is None and watch):
                 return "watch"
             return "get" if name else "list"
         case "DELETE":
             return "delete" if name else "deletecollection"
-        case method:
+        case _:
             return _BY_METHOD.get(method, method.lower())

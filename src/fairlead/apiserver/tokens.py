@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from fairlead.api.resources import PODS, SERVICE_ACCOUNTS
 from fairlead.api.status import unauthorized
+from fairlead.apiserver.entry import Entry
 from fairlead.apiserver.registry import Registry
 from fairlead.apiserver.users import User, service_account_user
 
@@ -38,6 +39,7 @@ class Tokens:
         self._public = key.public_key()
         self._registry = registry
         self._verified: dict[str, Json] = {}
+        self._users: dict[str, tuple[Entry, Entry | None, User]] = {}  # by token, as long as its owner does not change
 
     def issue(
         self, namespace: str, name: str, uid: str, *, audiences: list[str], seconds: int, bound: Bound | None
@@ -70,19 +72,26 @@ class Tokens:
             if len(self._verified) >= REMEMBERED:
                 self._verified.clear()
             self._verified[token] = claims
-        return self._owner(claims)
+        return self._owner(token, claims)
 
-    def _owner(self, claims: Json) -> User:
+    def _owner(self, token: str, claims: Json) -> User:
         private: Json = claims["kubernetes.io"]
-        namespace, account = private["namespace"], private["serviceaccount"]
+        namespace, account, pod = private["namespace"], private["serviceaccount"], private.get("pod")
         found = self._registry.find(SERVICE_ACCOUNTS, namespace, account["name"])
+        of_pod = None if pod is None else self._registry.find(PODS, namespace, pod["name"])
+        known = self._users.get(token)
+        if known is not None and known[0] is found and known[1] is of_pod:
+            return known[2]
         if found is None or found.decode()["metadata"]["uid"] != account["uid"]:
             raise unauthorized()
         extra: list[tuple[str, tuple[str, ...]]] = []
-        if (pod := private.get("pod")) is not None:
-            entry = self._registry.find(PODS, namespace, pod["name"])
-            if entry is None or entry.decode()["metadata"]["uid"] != pod["uid"]:
+        if pod is not None:
+            if of_pod is None or of_pod.decode()["metadata"]["uid"] != pod["uid"]:
                 raise unauthorized()
             extra.append(("authentication.kubernetes.io/pod-name", (pod["name"],)))
             extra.append(("authentication.kubernetes.io/pod-uid", (pod["uid"],)))
-        return service_account_user(namespace, account["name"], account["uid"], tuple(extra))
+        user = service_account_user(namespace, account["name"], account["uid"], tuple(extra))
+        if len(self._users) >= REMEMBERED:
+            self._users.clear()
+        self._users[token] = (found, of_pod, user)
+        return user

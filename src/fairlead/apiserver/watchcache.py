@@ -5,11 +5,11 @@ keep up is dropped, never waited for.
 """
 
 import asyncio
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-from fairlead.apiserver.entry import Entry, render
+from fairlead.apiserver.entry import Entry
 from fairlead.store.interface import Change, Replay
 
 RING = 4096  # changes remembered of each resource
@@ -54,8 +54,7 @@ class Event:
         """The JSON line of a watch. Rendered once, whoever asks."""
         known = self._rendered.get(type_)
         if known is None:
-            entry = self.object_for(type_)
-            known = b'{"type":"%b","object":%b}\n' % (type_.encode(), render(entry.revision, entry.value))
+            known = b'{"type":"%b","object":%b}\n' % (type_.encode(), self.object_for(type_).body)
             self._rendered[type_] = known
         return known
 
@@ -72,18 +71,18 @@ class Shelf:
         self.floor = floor  # a watch can go on from here or later
         self.revision = floor  # of the last change
         self.watchers: dict[Watcher, str] = {}  # → the prefix of keys it wants
-        self._sorted: list[str] | None = None
+        self._sorted: list[str] = []
 
     def apply(self, change: Change) -> Event:
         previous = self.entries.get(change.key)
         if change.value is None:
             entry = None
             if self.entries.pop(change.key, None) is not None:
-                self._sorted = None
+                del self._sorted[bisect_left(self._sorted, change.key)]
         else:
             entry = Entry(change.key, change.revision, change.value)
             if previous is None:
-                self._insert(change.key)
+                insort(self._sorted, change.key)
             self.entries[change.key] = entry
         event = Event(change.revision, entry, previous)
         if len(self.events) == RING:
@@ -92,25 +91,10 @@ class Shelf:
         self.revision = change.revision
         return event
 
-    def _insert(self, key: str) -> None:
-        if self._sorted is not None:
-            if not self._sorted or key > self._sorted[-1]:
-                self._sorted.append(key)
-            else:
-                self._sorted = None
-
-    def keys(self, prefix: str, after: str = "") -> Iterator[str]:
-        """Keys beneath a prefix in order, those behind `after` only."""
-        if self._sorted is None:
-            self._sorted = sorted(self.entries)
-        keys = self._sorted
-        start = bisect_left(keys, max(prefix, after))
-        for index in range(start, len(keys)):
-            key = keys[index]
-            if not key.startswith(prefix):
-                return
-            if key != after:
-                yield key
+    def keys(self, prefix: str, after: str = "") -> list[str]:
+        """Keys beneath a prefix (which ends with a slash) in order, those behind `after` only."""
+        first = bisect_right(self._sorted, max(prefix, after))
+        return self._sorted[first : bisect_left(self._sorted, prefix[:-1] + "0", first)]  # "0" follows "/"
 
     def since(self, revision: int) -> list[Event]:
         """Changes after a revision, in order. The caller has checked the floor."""
@@ -145,6 +129,9 @@ class WatchCache:
 
     def get(self, prefix: str, key: str) -> Entry | None:
         return self.shelf(prefix).entries.get(key)
+
+    def find(self, key: str) -> Entry | None:
+        return self.get(_prefix(key), key)
 
     def publish(self, changes: Sequence[Change]) -> None:
         """A batch that is durable now."""

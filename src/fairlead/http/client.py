@@ -44,12 +44,13 @@ class _Connection(asyncio.Protocol):
         self._arrived = asyncio.Event()
         self._chunks: list[bytes] = []
         self._complete = False
+        self._keep_alive = False
         self.lost = False
         self.used = False
 
     @property
     def reusable(self) -> bool:
-        return self._complete and not self.lost and self._parser.should_keep_alive()
+        return self._complete and not self.lost and self._keep_alive
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # uvloop's class is not asyncio's
@@ -109,6 +110,7 @@ class _Connection(asyncio.Protocol):
         if self._parser.get_status_code() == 100:
             return
         self._complete = True
+        self._keep_alive = self._parser.should_keep_alive()  # behind this call the parser has forgotten the length
         self._arrived.set()
 
     async def send(self, data: bytes) -> tuple[int, dict[str, str]]:

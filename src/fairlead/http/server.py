@@ -10,7 +10,7 @@ import logging
 import ssl as tls
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 3 << 20  # bytes; the limit of Kubernetes' API server
 IDLE_SECONDS = 300.0
+COPIED = 64 << 10  # bytes; a longer body is not copied to stand behind its head
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n".encode() for code, phrase in _REASONS.items()}
 
@@ -200,7 +201,7 @@ class _Connection(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        key = name.decode("latin-1").lower()
+        key = _lowered(name)
         text = value.decode("latin-1")
         known = self._headers.get(key)
         self._headers[key] = text if known is None else f"{known}, {text}"
@@ -253,7 +254,7 @@ class _Connection(asyncio.Protocol):
         match answer:
             case Response():
                 keep_alive = keep_alive and not self._upgrading
-                transport.write(_render(answer, request.method == "HEAD", keep_alive))
+                _write(transport, answer, request.method == "HEAD", keep_alive)
                 return keep_alive
             case Stream():
                 transport.write(_head(answer.status, answer.content_type, answer.headers, "transfer-encoding: chunked"))
@@ -283,7 +284,7 @@ class _Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, text: str) -> None:
         if self.transport is not None:
-            self.transport.write(_render(Response(status, text.encode(), "text/plain"), False, False))
+            _write(self.transport, Response(status, text.encode(), "text/plain"), False, False)
             self.transport.close()
 
     def abort(self) -> None:
@@ -351,14 +352,24 @@ def _peer(transport: asyncio.BaseTransport) -> Peer:
     return Peer(address, common_name, tuple(value for key, value in names if key == "organizationName"))
 
 
+@lru_cache(maxsize=512)
+def _lowered(name: bytes) -> str:
+    return name.decode("latin-1").lower()
+
+
 def _head(status: int, content_type: str, headers: Headers, length: str) -> bytes:
     line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n".encode()
-    extra = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    extra = "".join([f"{name}: {value}\r\n" for name, value in headers]) if headers else ""
     return line + f"content-type: {content_type}\r\n{length}\r\n{extra}\r\n".encode("latin-1", "replace")
 
 
-def _render(response: Response, head_only: bool, keep_alive: bool) -> bytes:
+def _write(transport: asyncio.Transport, response: Response, head_only: bool, keep_alive: bool) -> None:
     body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
     length = f"content-length: {len(body)}" + ("" if keep_alive else "\r\nconnection: close")
     head = _head(response.status, response.content_type, response.headers, length)
-    return head if head_only else head + body
+    if head_only:
+        transport.write(head)
+    elif len(body) < COPIED:
+        transport.write(head + body)
+    else:
+        transport.writelines((head, body))

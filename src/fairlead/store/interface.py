@@ -7,21 +7,18 @@ told in the order of their revisions. The server holds the current state itself,
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One write. `value` is None for a deletion; `previous` is what it replaced, None for a creation."""
+class Change(NamedTuple):
+    """One write. `value` is None for a deletion."""
 
     revision: int
     key: str
     value: bytes | None
-    previous: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """What to write. `expected` is the revision that the key must have now: 0 where it must not exist."""
 
     key: str

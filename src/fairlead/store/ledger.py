@@ -11,30 +11,29 @@ class Ledger:
 
     def __init__(self) -> None:
         self.revision = 0
-        self._latest: dict[str, tuple[int, bytes]] = {}
+        self._latest: dict[str, int] = {}
 
     def number(self, write: Write) -> Change:
         """The change that a write makes. Raises Conflict."""
-        current, previous = self._latest.get(write.key, (0, None))
+        current = self._latest.get(write.key, 0)
         if write.expected != current:
             raise Conflict(write.key, current)
         self.revision += 1
         if write.value is None:
             del self._latest[write.key]
         else:
-            self._latest[write.key] = (self.revision, write.value)
-        return Change(self.revision, write.key, write.value, previous)
+            self._latest[write.key] = self.revision
+        return Change(self.revision, write.key, write.value)
 
     def reset(self, rows: Sequence[tuple[int, str, bytes | None]], revision: int) -> list[Change]:
         """Starts anew from a log's rows in order; returns them as changes."""
         self._latest = {}
         changes = []
         for number, key, value in rows:
-            _, previous = self._latest.get(key, (0, None))
-            changes.append(Change(number, key, value, previous))
+            changes.append(Change(number, key, value))
             if value is None:
                 self._latest.pop(key, None)
             else:
-                self._latest[key] = (number, value)
+                self._latest[key] = number
         self.revision = max(revision, rows[-1][0] if rows else 0)
         return changes

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from fairlead.store.interface import Change, Replay, StoreFault, Watcher, Write
@@ -26,6 +27,7 @@ CREATE TABLE IF NOT EXISTS log (
 );
 CREATE TABLE IF NOT EXISTS floor (revision INTEGER NOT NULL);
 """
+ROW = "(?, ?, ?, ?)"
 SUPERSEDED = "DELETE FROM log WHERE revision IN (SELECT previous FROM log WHERE revision <= ? AND previous > 0)"
 
 
@@ -143,11 +145,9 @@ class SqliteStore:
 
     def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Pending]) -> None:
         assert self._loop is not None
-        rows = [(p.change.revision, p.change.key, p.change.value, p.replaces) for p in batch]
+        values = [item for pending in batch for item in (*pending.change, pending.replaces)]
         try:
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.executemany("INSERT INTO log VALUES (?, ?, ?, ?)", rows)
+            connection.execute(_insert(len(batch)), values)
         except sqlite3.Error as error:
             fault = StoreFault(f"{self._path}: {error}")
             recovered = asyncio.run_coroutine_threadsafe(self._recover(connection, batch, fault), self._loop)
@@ -181,6 +181,12 @@ class SqliteStore:
         for pending in failed:
             if not pending.done.done():
                 pending.done.set_exception(fault)
+
+
+@cache
+def _insert(count: int) -> str:
+    """One statement, which is a transaction of its own: the thread asks once for the interpreter, not for each row."""
+    return f"INSERT INTO log VALUES {', '.join([ROW] * count)}"  # noqa: S608  # placeholders only
 
 
 def _connect(path: str) -> sqlite3.Connection:

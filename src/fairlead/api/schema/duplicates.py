@@ -25,10 +25,30 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+class _FoundOneError(Exception):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) != len(pairs):
+        raise _FoundOneError
+
+
+_ANY = json.JSONDecoder(object_pairs_hook=_unique)
+_ALL = json.JSONDecoder(object_pairs_hook=_object)
+
+
 def duplicate_fields(data: bytes) -> list[str]:
     """`duplicate field "spec.ports[0].name"` for each, in the order of the document. Raises ValueError if not JSON."""
+    text = data.decode()
+    try:
+        _ANY.decode(text)
+    except _FoundOneError:
+        pass
+    else:
+        return []
     found: list[str] = []
-    _collect(json.loads(data, object_pairs_hook=_object), "", found)
+    _collect(_ALL.decode(text), "", found)
     return [f'duplicate field "{path}"' for path in found]
 
 

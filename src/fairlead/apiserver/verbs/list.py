@@ -2,6 +2,8 @@
 
 import base64
 import json
+from bisect import bisect_right
+from itertools import islice
 from typing import Any
 
 from fairlead.api.status import ApiError, bad_request, timed_out
@@ -51,17 +53,14 @@ def page(call: Call) -> tuple[list[Entry], int, str, int | None]:
     shelf, beneath, matches = cache.shelf(call.resource.prefix), prefix(call), matcher(call)
     limit = _number(call, "limit")
     revision, after = _continue(call, beneath)
-    entries: list[Entry] = []
     keys = shelf.keys(beneath, after)
-    for key in keys:
-        entry = shelf.entries[key]
-        if matches is None or matches(entry):
-            entries.append(entry)
-            if limit and len(entries) == limit:
-                break
+    if matches is None:
+        entries = [shelf.entries[key] for key in (keys[:limit] if limit else keys)]
+        remaining = len(keys) - len(entries)
     else:
-        return entries, revision, "", None
-    remaining = sum(1 for _ in keys)
+        matching = (entry for key in keys if matches(entry := shelf.entries[key]))
+        entries = list(islice(matching, limit or None))
+        remaining = len(keys) - bisect_right(keys, entries[-1].key) if limit and len(entries) == limit else 0
     if not remaining:
         return entries, revision, "", None
     revision = revision or cache.revision
