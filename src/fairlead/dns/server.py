@@ -1,6 +1,7 @@
 """The sockets: DNS over UDP and TCP (RFC 1035 4.2, RFC 7766), one answer function behind both."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ Observe = Callable[[Query, Reply, str, int], None]  # query, reply, "udp" or "tc
 
 TCP_LIMIT = 65535
 TCP_IDLE_SECONDS = 10.0
+ANY_PORT_TRIES = 16
 TCP_CONNECTIONS = 1000
 OPCODE_QUERY = 0
 
@@ -110,11 +112,18 @@ class Listening:
 
 
 async def listen(responder: Responder, host: str, port: int) -> Listening:
-    """Opens both sockets. Raises OSError where the address is taken; then neither stays open."""
+    """Opens both sockets; with port 0 (tests) on any port that both can have. Raises OSError where the address is
+    taken; then neither stays open."""
+    for _ in range(ANY_PORT_TRIES if port == 0 else 0):
+        with contextlib.suppress(OSError):
+            return await _listen(responder, host, 0)
+    return await _listen(responder, host, port)
+
+
+async def _listen(responder: Responder, host: str, port: int) -> Listening:
     loop = asyncio.get_running_loop()
     udp, _ = await loop.create_datagram_endpoint(lambda: UdpServer(responder), local_addr=(host, port))
     try:
-        # With port 0 (tests), TCP takes the port that UDP was given.
         taken = udp.get_extra_info("sockname")[1]
         tcp = await asyncio.start_server(TcpServer(responder).handle, host, taken)
     except OSError:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from fairlead.services.model import ServicePort
+from fairlead.services.model import ServicePort, usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +53,23 @@ def decide(packet: Packet, ports: Iterable[ServicePort], network: Network) -> De
 
 
 def _deliver(packet: Packet, service: ServicePort, network: Network, *, from_outside: bool) -> Decision:
-    inside = _within(packet.source, network.pod_cidr)
-    local_source = inside or packet.source in network.node_addresses
-    # What comes from the cluster itself may always use all endpoints of an external address (KEP-1669's short cut).
-    outside = from_outside and not (service.external_policy == "Local" and local_source)
-    endpoints = service.endpoints_for(network.node, from_outside=outside)
-    if from_outside and not outside:
-        endpoints = service.endpoints_for(network.node, from_outside=False)
+    from_pod = _within(packet.source, network.pod_cidr)
+    from_node = packet.source in network.node_addresses
+    # With externalTrafficPolicy Local, what comes from the cluster itself is routed as if the policy were Cluster: to
+    # the client there is no difference between an external address and the cluster's own.
+    short_cut = from_outside and service.external_policy == "Local" and (from_pod or from_node)
+    endpoints = (
+        usable(service.endpoints) if short_cut else service.endpoints_for(network.node, from_outside=from_outside)
+    )
     if not endpoints:
-        somewhere = outside and service.external_policy == "Local" and service.endpoints
-        return Decision("drop" if somewhere else "reject")
+        # Where only other nodes have endpoints, silence makes a load balancer try one of them.
+        return Decision("drop" if usable(service.endpoints) else "reject")
     to = frozenset((each.address, each.port) for each in endpoints)
     if from_outside:
-        keeps_source = service.external_policy == "Local" and not local_source
-        masquerade = frozenset() if keeps_source else to
+        everything = service.external_policy == "Cluster" or from_node
     else:
-        masquerade = to if not inside else frozenset(each for each in to if each[0] == packet.source)
+        everything = not from_pod
+    masquerade = to if everything else frozenset(each for each in to if each[0] == packet.source)
     return Decision("deliver", to, masquerade, service.affinity)
 
 

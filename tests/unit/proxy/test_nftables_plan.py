@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.proxy.modes.nftables.plan import arrange, elements_script, plan
+from fairlead.proxy.modes.nftables.plan import Node, arrange, elements_script, plan
 from fairlead.services.model import Endpoint, ServicePort, ServicePortName
 
+NODE1 = Node("node1", "10.244.0.0/16")
 ADDRESSES = st.lists(st.integers(1, 9).map(lambda n: Endpoint(f"10.244.0.{n}", 80)), unique=True, max_size=8)
 
 
@@ -26,14 +27,14 @@ def service(*endpoints: Endpoint, **more: object) -> ServicePort:
 
 
 def test_a_frontend_leads_to_the_chain_of_its_endpoint_count() -> None:
-    found = plan([service(Endpoint("10.244.1.2", 8080), Endpoint("10.244.2.2", 8080))], "node1", {})
+    found = plan([service(Endpoint("10.244.1.2", 8080), Endpoint("10.244.2.2", 8080))], NODE1, {})
     assert found.elements["service-ips", "10.97.97.97 . tcp . 80"] == "goto lb-2"
     assert found.elements["endpoints-tcp", "10.97.97.97 . 80 . 1"] == "10.244.2.2 . 8080"
     assert ("hairpin-connections", "10.244.1.2 . 10.244.1.2") in found.elements
 
 
 def test_without_endpoints_a_connection_is_refused() -> None:
-    found = plan([service(node_port=30080)], "node1", {})
+    found = plan([service(node_port=30080)], NODE1, {})
     assert found.elements == {
         ("no-endpoint-services", "10.97.97.97 . tcp . 80"): "goto reject-chain",
         ("no-endpoint-nodeports", "tcp . 30080"): "goto reject-chain",
@@ -42,12 +43,17 @@ def test_without_endpoints_a_connection_is_refused() -> None:
 
 def test_a_node_without_local_endpoints_drops_what_another_node_could_serve() -> None:
     port = service(Endpoint("10.244.1.2", 80, node="node1"), node_port=30080, external_policy="Local")
-    assert plan([port], "node2", {}).elements["no-endpoint-nodeports", "tcp . 30080"] == "goto drop-chain"
-    assert plan([port], "node1", {}).elements["service-nodeports", "tcp . 30080"] == "goto np-1"
+    assert (
+        plan([port], Node("node2", "10.244.0.0/16"), {}).elements["no-endpoint-nodeports", "tcp . 30080"]
+        == "goto drop-chain"
+    )
+    here = plan([port], NODE1, {})
+    chain = here.elements["service-nodeports", "tcp . 30080"].removeprefix("goto ")
+    assert here.chains[chain][-1] == "meta l4proto tcp dnat ip to numgen random mod 1 map { 0 : 10.244.1.2 . 80 }"
 
 
 def test_affinity_has_a_set_for_each_endpoint_with_its_timeout() -> None:
-    found = plan([service(Endpoint("10.244.1.2", 80), Endpoint("10.244.2.2", 80), affinity=10800)], "node1", {})
+    found = plan([service(Endpoint("10.244.1.2", 80), Endpoint("10.244.2.2", 80), affinity=10800)], NODE1, {})
     assert set(found.affinity_sets.values()) == {10800}
     assert len(found.affinity_sets) == 2
 

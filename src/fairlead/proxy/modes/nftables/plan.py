@@ -1,93 +1,173 @@
 """A Service port as elements of the table's maps, and the script from one set of elements to another. Pure.
 
 Endpoints stand in slots 0…n-1 of their frontend, and the frontend's verdict leads to a chain that all frontends with n
-endpoints share: `numgen random mod n` draws a slot. When an endpoint goes, the last one takes its slot.
+endpoints share: `numgen random mod n` draws a slot. When an endpoint goes, the last one takes its slot. Only session
+affinity and `externalTrafficPolicy: Local` need chains of a Service's own.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fairlead.proxy.modes.nftables.skeleton import PROTOCOLS, TABLE
-from fairlead.services.model import Endpoint, ServicePort
+from fairlead.services.model import Endpoint, ServicePort, usable
 
 Elements = dict[tuple[str, str], str]  # (map or set, key) → value; "" in a set
+Slots = Mapping[
+    str, tuple[tuple[str, int], ...]
+]  # the order of endpoints, by frontend: "endpoints-tcp 10.96.0.10 . 53"
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """Where the rules are: its name, and the range that pods of the cluster have their addresses from."""
+
+    name: str
+    pod_cidr: str
+
+
+@dataclass(slots=True)
 class Wanted:
-    """What one Service needs: elements of shared maps, and chains and sets of its own (session affinity only)."""
+    """What one Service needs: elements of shared maps, shared chains, and chains and sets of its own."""
 
     elements: Elements = field(default_factory=dict)
-    chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name → rules
-    affinity_sets: Mapping[str, int] = field(default_factory=dict)  # name → seconds
+    shared: set[str] = field(default_factory=set)
+    chains: dict[str, tuple[str, ...]] = field(default_factory=dict)  # name → rules
+    affinity_sets: dict[str, int] = field(default_factory=dict)  # name → seconds
 
 
-def plan(ports: Iterable[ServicePort], node: str, slots: "Mapping[str, tuple[tuple[str, int], ...]]") -> Wanted:
-    """`slots`: the order of endpoints so far, by frontend; an endpoint keeps its slot where it can."""
-    elements: Elements = {}
-    chains: dict[str, tuple[str, ...]] = {}
-    sets: dict[str, int] = {}
+@dataclass(frozen=True, slots=True)
+class _Frontend:
+    """Where connections come in, and in which maps that is said."""
+
+    verdicts: str
+    refusals: str
+    key: str  # in these two
+    endpoints: str
+    endpoints_key: str
+    chain: str  # prefix of the shared chains
+
+
+def plan(ports: Iterable[ServicePort], node: Node, slots: Slots) -> Wanted:
+    """All ports of one Service. `slots`: the order so far; an endpoint keeps its slot where it can."""
+    wanted = Wanted()
     for port in ports:
-        _plan_port(port, node, slots, elements, chains, sets)
-    return Wanted(elements, chains, sets)
+        _Planner(port, node, slots, wanted).plan()
+    return wanted
 
 
-def _plan_port(
-    port: ServicePort,
-    node: str,
-    slots: Mapping[str, tuple[tuple[str, int], ...]],
-    elements: Elements,
-    chains: dict[str, tuple[str, ...]],
-    sets: dict[str, int],
-) -> None:
-    protocol = port.id.protocol.lower()
-    inside = port.endpoints_for(node, from_outside=False)
-    outside = port.endpoints_for(node, from_outside=True)
-    for address in (port.cluster_ip, *port.external):
-        external = address != port.cluster_ip
-        endpoints = outside if external else inside
-        key = f"{address} . {protocol} . {port.port}"
-        masquerade = external and port.external_policy == "Cluster"
-        if not endpoints:
-            elements["no-endpoint-services", key] = _refusal(port, external=external)
-            continue
-        if port.affinity is not None:
-            verdict = f"goto {_affinity(port, endpoints, masquerade, chains, sets)}"
+class _Planner:
+    def __init__(self, port: ServicePort, node: Node, slots: Slots, wanted: Wanted) -> None:
+        self._port = port
+        self._node = node
+        self._slots = slots
+        self._wanted = wanted
+        self._protocol = port.id.protocol.lower()
+        self._anywhere = usable(port.endpoints)
+
+    def plan(self) -> None:
+        port = self._port
+        inside = port.endpoints_for(self._node.name, from_outside=False)
+        self._balance(self._address(port.cluster_ip), inside, masquerade=False)
+        external = [self._address(address) for address in port.external]
+        if port.node_port is not None:
+            external.append(self._node_port(port.node_port))
+        for frontend in external:
+            if port.external_policy == "Cluster":
+                self._balance(frontend, self._anywhere, masquerade=True)
+            else:
+                self._keep_source(frontend, port.endpoints_for(self._node.name, from_outside=True))
+
+    def _address(self, address: str) -> _Frontend:
+        key = f"{address} . {self._protocol} . {self._port.port}"
+        map_ = f"endpoints-{self._protocol}"
+        return _Frontend("service-ips", "no-endpoint-services", key, map_, f"{address} . {self._port.port}", "lb")
+
+    def _node_port(self, number: int) -> _Frontend:
+        key = f"{self._protocol} . {number}"
+        map_ = f"nodeport-endpoints-{self._protocol}"
+        return _Frontend("service-nodeports", "no-endpoint-nodeports", key, map_, str(number), "np")
+
+    def _balance(self, frontend: _Frontend, endpoints: Sequence[Endpoint], *, masquerade: bool) -> None:
+        if endpoints:
+            chain = self._choice(frontend, endpoints, masquerade=masquerade)
+            self._wanted.elements[frontend.verdicts, frontend.key] = f"goto {chain}"
         else:
-            verdict = f"goto {'masq-' if masquerade else ''}lb-{len(endpoints)}"
-            _fill(f"endpoints-{protocol}", f"{address} . {port.port}", endpoints, slots, elements)
-        elements["service-ips", key] = verdict
-        _hairpins(endpoints, elements)
-    if port.node_port is not None:
-        key = f"{protocol} . {port.node_port}"
-        masquerade = port.external_policy == "Cluster"
-        if not outside:
-            elements["no-endpoint-nodeports", key] = _refusal(port, external=True)
+            self._refuse(frontend)
+
+    def _refuse(self, frontend: _Frontend) -> None:
+        """Where only other nodes have endpoints it is silence, so that a load balancer tries one of them."""
+        chain = "drop-chain" if self._anywhere else "reject-chain"
+        self._wanted.elements[frontend.refusals, frontend.key] = f"goto {chain}"
+
+    def _keep_source(self, frontend: _Frontend, local: Sequence[Endpoint]) -> None:
+        """externalTrafficPolicy Local: local endpoints see the client's address; pods and the node itself, for whom
+        there is no difference between an external address and the cluster's own, get all endpoints."""
+        if not self._anywhere:
+            self._refuse(frontend)
             return
-        if port.affinity is not None:
-            elements["service-nodeports", key] = f"goto {_affinity(port, outside, masquerade, chains, sets)}"
+        anywhere = self._choice(frontend, self._anywhere, masquerade=False)
+        rules = [
+            f"ip saddr {self._node.pod_cidr} goto {anywhere}",
+            "fib saddr type local jump mark-for-masquerade",
+            f"fib saddr type local goto {anywhere}",
+        ]
+        if not local:
+            self._refuse(frontend)  # what no rule has taken
+        elif self._port.affinity is not None:
+            rules.append(f"goto {self._affinity('local', local)}")
         else:
-            elements["service-nodeports", key] = f"goto {'masq-' if masquerade else ''}np-{len(outside)}"
-            _fill(f"nodeport-endpoints-{protocol}", str(port.node_port), outside, slots, elements)
-        _hairpins(outside, elements)
+            rules.append(self._drawn(local))
+            self._allow_hairpins(local)
+        name = f"external-{self._short(frontend.verdicts, frontend.key)}"
+        self._wanted.chains[name] = tuple(rules)
+        self._wanted.elements[frontend.verdicts, frontend.key] = f"goto {name}"
 
+    def _choice(self, frontend: _Frontend, endpoints: Sequence[Endpoint], *, masquerade: bool) -> str:
+        """The chain that takes one of the endpoints."""
+        if self._port.affinity is not None:
+            return self._affinity("masq-service" if masquerade else "service", endpoints)
+        order = arrange(self._slots.get(f"{frontend.endpoints} {frontend.endpoints_key}", ()), endpoints)
+        for slot, (address, number) in enumerate(order):
+            key = f"{frontend.endpoints_key} . {slot}"
+            self._wanted.elements[frontend.endpoints, key] = f"{address} . {number}"
+        chain = f"{'masq-' if masquerade else ''}{frontend.chain}-{len(endpoints)}"
+        self._wanted.shared.add(chain)
+        self._allow_hairpins(endpoints)
+        return chain
 
-def _refusal(port: ServicePort, *, external: bool) -> str:
-    """A node without local endpoints says nothing, so that a load balancer tries another one; else: refused."""
-    elsewhere = external and port.external_policy == "Local" and port.endpoints
-    return "goto drop-chain" if elsewhere else "goto reject-chain"
+    def _drawn(self, endpoints: Sequence[Endpoint]) -> str:
+        slots = ", ".join(f"{slot} : {each.address} . {each.port}" for slot, each in enumerate(endpoints))
+        return f"meta l4proto {self._protocol} dnat ip to numgen random mod {len(endpoints)} map {{ {slots} }}"
 
+    def _affinity(self, kind: str, endpoints: Sequence[Endpoint]) -> str:
+        """Who came before goes where it went, for `port.affinity` seconds after its last connection."""
+        assert self._port.affinity is not None
+        known, drawn = [], []
+        for slot, each in enumerate(endpoints):
+            short = self._short(each.address, str(each.port), str(self._port.affinity))
+            chain, set_ = f"endpoint-{short}", f"affinity-{short}"
+            self._wanted.affinity_sets[set_] = self._port.affinity
+            self._wanted.chains[chain] = (
+                f"update @{set_} {{ ip saddr }}",
+                f"meta l4proto {self._protocol} dnat to {each.address}:{each.port}",
+            )
+            known.append(f"ip saddr @{set_} goto {chain}")
+            drawn.append(f"{slot} : goto {chain}")
+        name = f"{kind}-{self._short(*known)}"
+        mark = ("jump mark-for-masquerade",) if kind.startswith("masq-") else ()
+        choice = f"numgen random mod {len(endpoints)} vmap {{ {', '.join(drawn)} }}"
+        self._wanted.chains[name] = (*mark, *known, choice)
+        self._allow_hairpins(endpoints)
+        return name
 
-def _fill(
-    map_: str,
-    key: str,
-    endpoints: tuple[Endpoint, ...],
-    slots: Mapping[str, tuple[tuple[str, int], ...]],
-    elements: Elements,
-) -> None:
-    for slot, (address, number) in enumerate(arrange(slots.get(f"{map_} {key}", ()), endpoints)):
-        elements[map_, f"{key} . {slot}"] = f"{address} . {number}"
+    def _allow_hairpins(self, endpoints: Iterable[Endpoint]) -> None:
+        for each in endpoints:
+            self._wanted.elements["hairpin-connections", f"{each.address} . {each.address}"] = ""
+
+    def _short(self, *parts: str) -> str:
+        name = "|".join((str(self._port.id), self._port.id.protocol, *parts))
+        return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def arrange(before: tuple[tuple[str, int], ...], endpoints: Iterable[Endpoint]) -> tuple[tuple[str, int], ...]:
@@ -108,43 +188,6 @@ def arrange(before: tuple[tuple[str, int], ...], endpoints: Iterable[Endpoint]) 
     return tuple(each for each in line if each is not None)
 
 
-def _hairpins(endpoints: Iterable[Endpoint], elements: Elements) -> None:
-    for each in endpoints:
-        elements["hairpin-connections", f"{each.address} . {each.address}"] = ""
-
-
-def _affinity(
-    port: ServicePort,
-    endpoints: tuple[Endpoint, ...],
-    masquerade: bool,
-    chains: dict[str, tuple[str, ...]],
-    sets: dict[str, int],
-) -> str:
-    """Chains of the Service's own: who came before goes where it went, for `port.affinity` seconds after its last
-    connection."""
-    assert port.affinity is not None
-    name = f"{'external' if masquerade else 'service'}-{_short(str(port.id), port.id.protocol)}"
-    mark = ("jump mark-for-masquerade",) if masquerade else ()
-    known, drawn = [], []
-    for slot, each in enumerate(endpoints):
-        short = _short(str(port.id), port.id.protocol, each.address, str(each.port))
-        chain, set_ = f"endpoint-{short}", f"affinity-{short}"
-        sets[set_] = port.affinity
-        chains[chain] = (
-            f"update @{set_} {{ ip saddr }}",
-            f"meta l4proto {port.id.protocol.lower()} dnat to {each.address}:{each.port}",
-        )
-        known.append(f"ip saddr @{set_} goto {chain}")
-        drawn.append(f"{slot} : goto {chain}")
-    choice = f"numgen random mod {len(endpoints)} vmap {{ {', '.join(drawn)} }}"
-    chains[name] = (*mark, *known, choice)
-    return name
-
-
-def _short(*parts: str) -> str:
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
-
-
 def shared_chain(name: str) -> tuple[str, ...]:
     """The rules of `lb-3`, `masq-lb-3`, `np-3`, `masq-np-3`."""
     kind, _, count = name.removeprefix("masq-").rpartition("-")
@@ -157,10 +200,6 @@ def shared_chain(name: str) -> tuple[str, ...]:
             for protocol in PROTOCOLS
         ),
     )
-
-
-def is_shared(chain: str) -> bool:
-    return chain.removeprefix("masq-").startswith(("lb-", "np-"))
 
 
 def elements_script(removed: Elements, added: Elements) -> list[str]:

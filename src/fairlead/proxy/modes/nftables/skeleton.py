@@ -75,11 +75,8 @@ table ip {TABLE} {{
         ct state new jump cluster-ips-check
     }}
     chain filter-output {{
-        type filter hook output priority -110; policy accept;
-        ct state new jump service-endpoints-check
-    }}
-    chain filter-output-post-dnat {{
         type filter hook output priority -90; policy accept;
+        ct state new jump service-endpoints-check
         ct state new jump cluster-ips-check
     }}
 }}

@@ -1,0 +1,38 @@
+"""One lab for all tests of packets; each mode programs both of its nodes."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.packetflow.lab import NODES, Lab, lab
+from tests.packetflow.modes import MODES, Mode
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with lab(tmp_path_factory.mktemp("lab")) as built:
+        yield built
+
+
+class Proxies:
+    """The same mode on both nodes."""
+
+    def __init__(self, lab: Lab, mode: str) -> None:
+        self.lab = lab
+        self.nodes: dict[str, Mode] = {node: MODES[mode](node, lab.namespace(node)) for node in NODES}
+
+    def apply(self, changes: dict[str, tuple]) -> None:  # type: ignore[type-arg]
+        for mode in self.nodes.values():
+            mode.apply(changes)
+
+    def clean_up(self) -> None:
+        for mode in self.nodes.values():
+            mode.clean_up()
+            self.lab.forget_flows()
+
+
+@pytest.fixture(params=sorted(MODES))
+def proxies(request: pytest.FixtureRequest, built: Lab) -> Iterator[Proxies]:
+    proxies = Proxies(built, request.param)
+    yield proxies
+    proxies.clean_up()

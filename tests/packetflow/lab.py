@@ -1,0 +1,183 @@
+"""Two nodes with pods and a client outside, as network namespaces; servers that say who they are and whom they see."""
+
+import contextlib
+import json
+import selectors
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fairlead.host import namespaces, sysctl
+
+POD_CIDR, SERVICE_CIDR = "10.244.0.0/16", "10.96.0.0/12"
+NODES = {"node1": "192.168.109.101", "node2": "192.168.109.102"}
+CLIENT = "192.168.109.1"
+EXTERNAL = "203.0.113.10"  # an address that is routed to node1 and that no interface has
+# pod → (address, node); "idle" serves nothing
+PODS = {
+    "a": ("10.244.1.2", "node1"),
+    "b": ("10.244.1.3", "node1"),
+    "idle": ("10.244.1.9", "node1"),
+    "c": ("10.244.2.2", "node2"),
+    "d": ("10.244.2.3", "node2"),
+}
+ADDRESSES = {name: address for name, (address, _) in PODS.items()} | NODES | {"client": CLIENT}
+PORTS = (80, 8080)
+FORWARDING = {
+    "net.ipv4.ip_forward": "1",
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    "net.ipv4.conf.all.send_redirects": "0",
+    "net.ipv4.icmp_ratelimit": "0",  # else only the first few refusals of UDP are told
+}
+SILENCE = 0.25  # seconds after which no answer means that there will be none
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a connection came to: which endpoint answered, and from which address it saw the connection come."""
+
+    verdict: Literal["deliver", "reject", "drop"]
+    endpoint: tuple[str, int] | None = None
+    peer: str | None = None
+
+
+class Lab:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._servers: list[tuple[socket.socket, str, int]] = []
+        self._stop, self._stopped = socket.socketpair()
+
+    def namespace(self, role: str) -> Path:
+        return self._folder / role / "net"
+
+    def ip(self, role: str, *commands: str) -> None:
+        """Runs `ip -batch` in a namespace."""
+        script = "\n".join(commands)
+        command = ["nsenter", f"--net={self.namespace(role)}", "ip", "-batch", "-"]
+        subprocess.run(command, input=script, text=True, check=True, timeout=10)
+
+    def build(self) -> None:
+        for role in ("client", *NODES, *PODS):
+            namespaces.create(self._folder / role, ["net"])
+            self.ip(role, "link set lo up")
+        self.ip("client", "link add br0 type bridge", "link set br0 up", f"addr add {CLIENT}/24 dev br0")
+        for node, address in NODES.items():
+            self._join("client", f"to-{node}", node, "eth0")
+            self.ip("client", f"link set to-{node} master br0")
+            self.ip(node, f"addr add {address}/24 dev eth0", f"route add default via {CLIENT}")
+            assert sysctl.write(FORWARDING, self.namespace(node)) == []
+        for number, (other, via) in enumerate((("node2", NODES["node2"]), ("node1", NODES["node1"]))):
+            self.ip(("node1", "node2")[number], f"route add 10.244.{other[-1]}.0/24 via {via}")
+        self.ip("client", *(f"route add {net} via {NODES['node1']}" for net in (SERVICE_CIDR, f"{EXTERNAL}/32")))
+        self.ip("client", *(f"route add 10.244.{node[-1]}.0/24 via {address}" for node, address in NODES.items()))
+        for pod, (address, node) in PODS.items():
+            self._join(node, f"pod-{pod}", pod, "eth0")
+            self.ip(node, f"addr add 169.254.1.1/32 dev pod-{pod}", f"route add {address}/32 dev pod-{pod}")
+            self.ip(
+                pod,
+                f"addr add {address}/32 dev eth0",
+                "route add 169.254.1.1/32 dev eth0",
+                "route add default via 169.254.1.1",
+            )
+            if pod != "idle":
+                namespaces.run_in(self.namespace(pod), lambda: self._listen(address))  # noqa: B023  # run at once
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def destroy(self) -> None:
+        self._stop.close()
+        for server, _, _ in self._servers:
+            server.close()
+        for role in ("client", *NODES, *PODS):
+            namespaces.remove(self._folder / role)
+
+    def connect(self, role: str, destination: str, protocol: str, port: int) -> Seen:
+        """One connection (or datagram) and what it came to."""
+        kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
+
+        def attempt() -> Seen:
+            with socket.socket(socket.AF_INET, kind) as client:
+                client.settimeout(SILENCE)
+                try:
+                    client.connect((destination, port))
+                    if kind == socket.SOCK_DGRAM:
+                        with contextlib.suppress(PermissionError):  # refused on its way out: the reason is read below
+                            client.send(b"?")
+                    answer = json.loads(client.recv(1000))
+                except ConnectionRefusedError:
+                    return Seen("reject")
+                except TimeoutError:
+                    return Seen("drop")
+            return Seen("deliver", (answer["address"], answer["port"]), answer["peer"])
+
+        return namespaces.run_in(self.namespace(role), attempt)
+
+    def forget_flows(self) -> None:
+        """UDP flows outlive what they were made for."""
+        for node in NODES:
+            command = ["nsenter", f"--net={self.namespace(node)}", "conntrack", "-F"]
+            subprocess.run(command, check=True, timeout=10, capture_output=True)
+
+    def open(self, role: str, destination: str, port: int) -> socket.socket:
+        """A connection that stays, its first answer still to be read."""
+        return namespaces.run_in(
+            self.namespace(role), lambda: socket.create_connection((destination, port), timeout=SILENCE * 4)
+        )
+
+    def _join(self, one: str, interface: str, other: str, other_interface: str) -> None:
+        """A cable between two namespaces."""
+        with self.namespace(other).open() as file:
+            command = ["nsenter", f"--net={self.namespace(one)}", "ip", "link", "add", interface, "type", "veth"]
+            command += ["peer", "name", other_interface, "netns", f"/proc/self/fd/{file.fileno()}"]
+            subprocess.run(command, check=True, timeout=10, pass_fds=[file.fileno()])
+        self.ip(one, f"link set {interface} up")
+        self.ip(other, f"link set {other_interface} up")
+
+    def _listen(self, address: str) -> None:
+        for port in PORTS:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                server = socket.socket(socket.AF_INET, kind)
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                server.bind((address, port))
+                if kind == socket.SOCK_STREAM:
+                    server.listen(100)
+                self._servers.append((server, address, port))
+
+    def _serve(self) -> None:
+        selector = selectors.DefaultSelector()
+        selector.register(self._stopped, selectors.EVENT_READ)
+        for each in self._servers:
+            selector.register(each[0], selectors.EVENT_READ, each)
+        while True:
+            for key, _ in selector.select():
+                if key.data is None:
+                    return
+                with contextlib.suppress(OSError):
+                    _answer(*key.data)
+
+
+def _answer(server: socket.socket, address: str, port: int) -> None:
+    def text(peer: str) -> bytes:
+        return json.dumps({"address": address, "port": port, "peer": peer}).encode()
+
+    if server.type == socket.SOCK_STREAM:
+        connection, (peer, _) = server.accept()
+        connection.sendall(text(peer))
+        connection.close()
+    else:
+        _, (peer, peer_port) = server.recvfrom(1000)
+        server.sendto(text(peer), (peer, peer_port))
+
+
+@contextlib.contextmanager
+def lab(folder: Path) -> Iterator[Lab]:
+    built = Lab(folder)
+    built.build()
+    try:
+        yield built
+    finally:
+        built.destroy()

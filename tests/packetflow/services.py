@@ -1,0 +1,56 @@
+"""The table: Services, each in one line of what is special about it."""
+
+from itertools import product
+from typing import Any
+
+from fairlead.services.model import Endpoint, ServicePort, ServicePortName
+from tests.packetflow.lab import EXTERNAL, PODS
+
+CLUSTER_IP, PORT, NODE_PORT = "10.97.97.97", 8000, 30080
+
+
+def endpoint(pod: str, port: int = 80, *, ready: bool = True, serving: bool = True, ending: bool = False) -> Endpoint:
+    address, node = PODS[pod]
+    return Endpoint(address, port, ready, serving, ending, node)
+
+
+def service(protocol: str = "TCP", **fields: Any) -> ServicePort:
+    """With a node port and an external address, so that every way in is there."""
+    given = {"port": PORT, "node_port": NODE_PORT, "external": (EXTERNAL,), **fields}
+    return ServicePort(ServicePortName("dev", "web", "", protocol), CLUSTER_IP, **given)
+
+
+A, B, C, D = (endpoint(pod) for pod in "abcd")
+ENDING = endpoint("a", ready=False, serving=True, ending=True)
+UNREADY = endpoint("b", ready=False, serving=False)
+REMOTE_ENDING = endpoint("c", ready=False, serving=True, ending=True)
+
+# name → what the ServicePort has beside its addresses
+SERVICES: dict[str, dict[str, Any]] = {
+    "no endpoints": {},
+    "one local endpoint": {"endpoints": (A,)},
+    "one remote endpoint": {"endpoints": (C,)},
+    "endpoints on both nodes": {"endpoints": (A, B, C, D)},
+    "a pod with two ports": {"endpoints": (A, endpoint("a", 8080))},
+    "only unready endpoints": {"endpoints": (UNREADY,)},
+    "ready and unready endpoints": {"endpoints": (A, UNREADY, C)},
+    "only ending endpoints": {"endpoints": (ENDING, REMOTE_ENDING)},
+    "ending beside ready": {"endpoints": (ENDING, B)},
+    "internal Local": {"endpoints": (A, C), "internal_policy": "Local"},
+    "internal Local, none here": {"endpoints": (C, D), "internal_policy": "Local"},
+    "internal Local, none at all": {"internal_policy": "Local"},
+    "external Local": {"endpoints": (A, B, C), "external_policy": "Local"},
+    "external Local, none here": {"endpoints": (C, D), "external_policy": "Local"},
+    "external Local, none at all": {"external_policy": "Local"},
+    "external Local, here only ending": {"endpoints": (ENDING, C), "external_policy": "Local"},
+    "both Local": {"endpoints": (B, D), "internal_policy": "Local", "external_policy": "Local"},
+    "sticky": {"endpoints": (A, B, C), "affinity": 10800},
+    "sticky, external Local": {"endpoints": (A, B, C), "affinity": 10800, "external_policy": "Local"},
+    "cluster address only": {"endpoints": (A, C), "node_port": None, "external": ()},
+    "another target port": {"endpoints": (endpoint("b", 8080), endpoint("d", 8080))},
+}
+CASES = [(name, protocol) for name, protocol in product(SERVICES, ("TCP", "UDP"))]
+
+
+def case(name: str, protocol: str) -> ServicePort:
+    return service(protocol, **SERVICES[name])
