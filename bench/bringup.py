@@ -1,50 +1,26 @@
-"""From `fairlead up` to API, nodes and DNS; memory at rest. The peer: the time to import what all parts need."""
+"""From `fairlead up` to API, nodes and DNS; then memory at rest. The peer: the time to import what all parts need."""
 
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-FAIRLEAD = str(Path(sys.executable).with_name("fairlead"))
+from bench.cluster import cluster
+from bench.result import Result
+
 IMPORT = "import fairlead.cluster.warden as w; w.warm_up()"
+TARGETS = {"api": "< 0.5", "nodes": "< 2", "dns": "< 2"}
+REST = 5.0  # seconds until what starting has left over is settled
 
 
-def run() -> Iterator[dict[str, Any]]:
+def run() -> Iterator[Result]:
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", IMPORT], check=True)
     imports = time.perf_counter() - began
-    done = subprocess.run(
-        [FAIRLEAD, "up", "--name", "bench", "-o", "json"], check=True, capture_output=True, text=True, timeout=90
-    )
-    try:
-        for what, seconds in json.loads(done.stdout)["seconds"].items():
-            yield _result(f"up: {what}", seconds, "s", imports)
-        time.sleep(3)
-        shown = subprocess.run(
-            [FAIRLEAD, "status", "--name", "bench", "-o", "json"], check=True, capture_output=True, text=True
-        )
-        total = sum(each["pss"] for each in json.loads(shown.stdout)["processes"])
-        yield {
-            "name": "memory at rest, control plane and agents",
-            "value": total / 1e6,
-            "unit": "MB (PSS)",
-            "peer": "",
-            "peer_value": 0.0,
-            "ratio": 0.0,
-        }
-    finally:
-        subprocess.run([FAIRLEAD, "down", "--name", "bench", "--delete-state"], check=True)
-
-
-def _result(name: str, value: float, unit: str, imports: float) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "peer": "importing the program",
-        "peer_value": imports,
-        "ratio": value / imports,
-    }
+    with cluster() as running:
+        for what, seconds in running.seconds.items():
+            yield Result(f"up: {what}", seconds, "s", "importing the program", imports, TARGETS.get(what, ""))
+        time.sleep(REST)
+        processes = running.status()["processes"]
+        total = sum(each["pss"] for each in processes) / 1e6
+        yield Result(f"memory at rest, {len(processes)} processes", total, "MB PSS", target="< 200")

@@ -21,12 +21,11 @@ def _require_root() -> None:
 
 
 def _plan(layout: Layout) -> AddressPlan:
-    from fairlead.cluster.bringup import plan_of
-    from fairlead.cluster.enter import NotRunningError
+    from fairlead.cluster.running import NotRunningError, plan_of
 
     plan = plan_of(layout)
     if plan is None:
-        raise NotRunningError(f"cluster {layout.name} is not running: start it with `fairlead up`")
+        raise NotRunningError(layout)
     return plan
 
 
@@ -50,12 +49,11 @@ def up(nodes: int, proxy_mode: str, name: str, output: str) -> None:
     192.168.109.100 and up, pods 10.244.0.0/16, Services 10.96.0.0/12.
     """
     _require_root()
-    import uvloop
-
     from fairlead.cluster import bringup
+    from fairlead.cluster.running import is_up
 
     layout = Layout(name)
-    if bringup.is_up(layout):
+    if is_up(layout):
         click.echo(f"cluster {name} is running already: see `fairlead status`")
         return
     progress = output == "text"
@@ -64,6 +62,8 @@ def up(nodes: int, proxy_mode: str, name: str, output: str) -> None:
     from fairlead.cli.main import main
 
     plan = bringup.start(layout, nodes, proxy_mode, main, timings)
+    import uvloop  # while the API server starts
+
     uvloop.run(bringup.wait_until_serving(layout, plan, proxy_mode, timings))
     if output == "json":
         described = {"name": name, "seconds": dict(timings.marks), "kubeconfig": str(layout.kubeconfig)}

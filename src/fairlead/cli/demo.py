@@ -1,24 +1,10 @@
 """`fairlead demo`, behind `make up`: a cluster, the tutorial's application, traffic through it, what to try next."""
 
-import asyncio
-import time
-import urllib.request
-from pathlib import Path
-from typing import Any
-
 import click
 
-from fairlead.api.resources import BY_KIND
-from fairlead.api.status import ApiError
-from fairlead.api.types.apps import Deployment
-from fairlead.client.config import load_kubeconfig
-from fairlead.client.rest import Client
 from fairlead.cluster.layout import IMAGES, Layout
 
-CHAPTER = Path(__file__).resolve().parents[3] / "examples/chapter"
-FILES = ("deployment", "service-clusterip", "service-headliness", "service-nodeport")
-NAMESPACE = "dev"
-SECONDS = 30.0
+IMAGE, PACKAGE = "nginx:1.17.1", "nginx"
 
 
 @click.command()
@@ -26,63 +12,16 @@ SECONDS = 30.0
 def demo(context: click.Context) -> None:
     """Start a cluster with the tutorial's application, and show from real requests what answers where."""
     from fairlead.cli.cluster import up
-    from fairlead.cluster.enter import in_network
     from fairlead.runtime.images.from_package import build
     from fairlead.runtime.images.store import ImageStore
 
     IMAGES.mkdir(parents=True, exist_ok=True)
     store = ImageStore(IMAGES)
-    if store.resolve("nginx:1.17.1") is None:
-        click.echo("building the image nginx:1.17.1 from this machine's Debian package")
-        build(store, "nginx", "nginx:1.17.1")
+    if store.resolve(IMAGE) is None:
+        click.echo(f"building the image {IMAGE} from this machine's Debian package")
+        build(store, PACKAGE, IMAGE)
     context.invoke(up, nodes=3, proxy_mode="nftables", name="default", output="text")
-    layout = Layout("default")
-    began = time.perf_counter()
-    asyncio.run(_deploy(layout))
-    click.echo(f"{time.perf_counter() - began:7.3f} s  the tutorial's Deployment of three is available")
 
-    def fetch(url: str) -> str:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # http, to our own cluster
-            return f"{answer.status} {answer.reason}, {len(answer.read())} bytes"
+    from fairlead.cluster.demo import show
 
-    click.echo("\nwhat answers where:")
-    for node in ("master", "node1"):
-        found = in_network(layout, node, lambda: fetch("http://10.97.97.97"))
-        click.echo(f"  curl 10.97.97.97            on {node:<8} {found}   (ClusterIP)")
-    for address in (100, 101, 102):
-        url = f"http://192.168.109.{address}:30002"
-        click.echo(f"  curl {url[7:]:<22} on the host {fetch(url)}   (NodePort)")
-    click.echo("\ntry next:")
-    click.echo("  .venv/bin/fairlead shell master              then: kubectl get pods -n dev -o wide")
-    click.echo("  .venv/bin/fairlead exec node1 -- dig @10.96.0.10 service-headliness.dev.svc.cluster.local")
-    click.echo("  make down")
-
-
-async def _deploy(layout: Layout) -> None:
-    from fairlead.api import yaml
-
-    client = Client(load_kubeconfig(str(layout.kubeconfig)))
-    try:
-        await _create(client, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-        for name in FILES:
-            for obj in yaml.parse_all((CHAPTER / f"{name}.yaml").read_text()):
-                await _create(client, obj)
-        async with asyncio.timeout(SECONDS):
-            while True:
-                found = await client.get("deployments.apps", "pc-deployment", NAMESPACE, type=Deployment)
-                endpoints = await client.get("endpoints", "service-nodeport", NAMESPACE, type=dict[str, Any])
-                if found.status.available_replicas == found.spec.replicas and endpoints.get("subsets"):
-                    break
-                await asyncio.sleep(0.02)
-    finally:
-        await client.close()
-
-
-async def _create(client: Client, obj: dict[str, Any]) -> None:
-    """What is there from an earlier run is left."""
-    resource = BY_KIND[obj["apiVersion"], obj["kind"]]
-    try:
-        await client.create(resource.qualified, obj, obj["metadata"].get("namespace"))
-    except ApiError as error:
-        if not error.is_already_exists:
-            raise
+    show(Layout("default"), click.echo)

@@ -29,7 +29,7 @@ def _is_expected(error: Exception) -> bool:
     from fairlead.api.status import ApiError
     from fairlead.client.config import ConfigError
     from fairlead.cluster.bringup import ClusterError
-    from fairlead.cluster.enter import NotRunningError
+    from fairlead.cluster.running import NotRunningError
     from fairlead.runtime.interface import RuntimeFault
 
     known = (ApiError, ClusterError, ConfigError, NotRunningError, RuntimeFault, OSError)

@@ -21,7 +21,7 @@ from fairlead.cluster import credentials, manifests, teardown, topology, warden
 from fairlead.cluster.enter import in_network
 from fairlead.cluster.layout import DNS_ADDRESS, DOMAIN, IMAGES, AddressPlan, Layout, address_plan, free_network
 from fairlead.cluster.parts import parts_of
-from fairlead.host import libc
+from fairlead.host import libc, process
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +34,9 @@ class ClusterError(Exception):
 
 @dataclass(slots=True)
 class Timings:
-    """(what, seconds since the start), in order."""
+    """(what, seconds since this process started), in order."""
 
-    began: float = field(default_factory=time.perf_counter)
+    began: float = field(default_factory=lambda: time.perf_counter() - process.age())
     marks: list[tuple[str, float]] = field(default_factory=list)
     told: Callable[[str, float], None] = lambda _what, _seconds: None
 
@@ -44,20 +44,6 @@ class Timings:
         seconds = time.perf_counter() - self.began
         self.marks.append((what, seconds))
         self.told(what, seconds)
-
-
-def is_up(layout: Layout) -> bool:
-    """Whether the warden or its guard runs."""
-    return any(_alive(layout.run / f"{name}.pid") for name in ("warden", "guard"))
-
-
-def _alive(path: Path) -> bool:
-    try:
-        pid = int(path.read_text())
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-    except (OSError, ValueError):
-        return False
-    return name.startswith("fairlead-")
 
 
 def start(layout: Layout, nodes: int, proxy_mode: str, run: warden.Run, timings: Timings) -> AddressPlan:
@@ -82,15 +68,6 @@ def start(layout: Layout, nodes: int, proxy_mode: str, run: warden.Run, timings:
     _daemonize(layout, plan, run)
     timings.mark("processes")
     return plan
-
-
-def plan_of(layout: Layout) -> AddressPlan | None:
-    """Of the cluster that is there."""
-    try:
-        described = json.loads(layout.plan.read_text())
-    except (OSError, ValueError):
-        return None
-    return address_plan(described["network"], len(described["nodes"]))
 
 
 def _network(layout: Layout) -> str:
@@ -149,7 +126,6 @@ def _become_warden(layout: Layout, plan: AddressPlan, run: warden.Run, told: int
         libc.mount("none", "/", flags=libc.MS_REC | libc.MS_PRIVATE)
         _leave_hybrid_cgroups()
         topology.build(layout, plan)
-        warden.warm_up()
     except Exception as error:
         log.exception("cannot start")
         os.write(told, str(error).encode())

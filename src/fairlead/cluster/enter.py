@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from fairlead.cluster.layout import AddressPlan, Layout
+from fairlead.cluster.running import NotRunningError
 from fairlead.host import libc
 
 T = TypeVar("T")
-
-
-class NotRunningError(Exception):
-    """The cluster is not up."""
 
 
 def _mount_namespace(layout: Layout) -> int:
@@ -25,7 +22,7 @@ def _mount_namespace(layout: Layout) -> int:
                 return os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         except (OSError, ValueError):
             continue
-    raise NotRunningError(f"cluster {layout.name} is not running: start it with `fairlead up`")
+    raise NotRunningError(layout)
 
 
 def in_network(layout: Layout, node: str, work: Callable[[], T]) -> T:

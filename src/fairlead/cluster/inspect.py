@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fairlead.cluster.bringup import is_up, plan_of
 from fairlead.cluster.layout import Layout
+from fairlead.cluster.running import is_up, plan_of
 
 Json = dict[str, Any]
 

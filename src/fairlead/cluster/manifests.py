@@ -6,7 +6,7 @@ from fairlead.api.resources import BY_KIND
 from fairlead.api.status import ApiError
 from fairlead.client.rest import Client
 from fairlead.cluster.layout import DNS_ADDRESS, DOMAIN, POD_CIDR, SERVICE_CIDR
-from fairlead.runtime.parts import IMAGE
+from fairlead.runtime.part_image import IMAGE
 
 Json = dict[str, Any]
 

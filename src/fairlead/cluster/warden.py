@@ -3,6 +3,9 @@
 It starts the parts of the cluster again when they end, forks parts that nodes' agents ask for (`zygote.sock`), and
 writes down the exit code of every orphan that it reaps. It has one thread and no event loop, so that forking is safe. A
 second process watches it, and it watches that one: whichever is killed, the other makes it anew.
+
+Only the API server does not wait until everything is imported: all others wait for it, so it imports its own part on
+the other processor meanwhile.
 """
 
 import ctypes
@@ -27,6 +30,7 @@ log = logging.getLogger(__name__)
 
 Run = Callable[[list[str]], None]  # the command line
 FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0  # seconds before a part that ended starts again
+FIRST = "apiserver"  # what all others wait for
 QUIET = 30.0  # seconds that make one forget its failures
 
 
@@ -62,8 +66,10 @@ class Warden:
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_ending", True))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._watch_twin(twin)
-        self._listen()
         self._load()
+        self._start_due(only=FIRST)
+        warm_up()
+        self._listen()
         self._poll.register(self._wakeup, select.POLLIN)
         self._poll.register(self._listener.fileno(), select.POLLIN)
         while not self._ending:
@@ -129,10 +135,10 @@ class Warden:
     def _state(self, part: _Part) -> Path:
         return self._layout.run / "parts" / f"{part.spec['name']}.json"
 
-    def _start_due(self) -> None:
+    def _start_due(self, only: str | None = None) -> None:
         now = time.monotonic()
-        for part in self._parts.values():
-            if not part.pid and part.due <= now:
+        for name, part in self._parts.items():
+            if not part.pid and part.due <= now and only in (None, name):
                 self._start(part)
 
     def _start(self, part: _Part) -> None:

@@ -11,7 +11,9 @@ import httptools
 
 from fairlead.http.duplex import Duplex
 
-CONNECT_SECONDS = 10.0
+# Tries of a connection. A kernel whose first SYN is lost sends the next a second later, which is long for a Service
+# whose rules have come in the meantime.
+CONNECT_SECONDS = (0.25, 0.5, 1.0, 2.0, 6.0)
 REQUEST_SECONDS = 60.0
 POOL = 16  # idle connections kept
 
@@ -236,10 +238,15 @@ class HttpClient:
 
     async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(CONNECT_SECONDS):
-            _, connection = await loop.create_connection(_Connection, self._host, self._port, ssl=self._ssl)
-        self._active.add(connection)
-        return connection
+        for seconds in CONNECT_SECONDS:
+            try:
+                async with asyncio.timeout(seconds):
+                    _, connection = await loop.create_connection(_Connection, self._host, self._port, ssl=self._ssl)
+            except TimeoutError:
+                continue
+            self._active.add(connection)
+            return connection
+        raise TimeoutError(f"no connection to {self._host}:{self._port} in {sum(CONNECT_SECONDS):.0f} s")
 
     def _give_back(self, connection: _Connection) -> None:
         self._active.discard(connection)

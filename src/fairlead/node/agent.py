@@ -20,7 +20,8 @@ from fairlead.runtime.crun.runtime import CrunRuntime
 from fairlead.runtime.images import registry
 from fairlead.runtime.images.store import ImageStore
 from fairlead.runtime.interface import ContainerRecord, Runtime, SandboxRecord
-from fairlead.runtime.parts import PartRuntime, is_part
+from fairlead.runtime.part_image import is_part
+from fairlead.runtime.parts import PartRuntime
 from fairlead.runtime.records import Records
 
 log = logging.getLogger(__name__)

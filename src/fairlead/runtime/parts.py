@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import fairlead
 from fairlead.host import namespaces, process
 from fairlead.runtime.crun.runtime import exit_code
 from fairlead.runtime.interface import (
@@ -30,13 +29,7 @@ from fairlead.runtime.interface import (
 from fairlead.runtime.logs import Pump
 from fairlead.runtime.records import Records
 
-REPOSITORY = "fairlead.dev/fairlead"
-IMAGE = f"{REPOSITORY}:{fairlead.__version__}"
 MOUNT_POINT = "CONTAINER_SANDBOX_MOUNT_POINT"
-
-
-def is_part(image: str) -> bool:
-    return image.rpartition(":")[0] == REPOSITORY
 
 
 def fork(zygote: Path, request: dict[str, object], stdout: int, stderr: int) -> int:

@@ -1,0 +1,70 @@
+"""A pod's network, from nothing to a packet that can go, beside the same steps by ip(8), as CNI plugins take them."""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench.result import Result
+from fairlead.host import namespaces
+from fairlead.node.network import PodNetwork
+
+ROUNDS = 100
+
+
+def run() -> Iterator[Result]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ours = _timed(lambda number: _by_netlink(folder, number))
+        peer = _timed(_by_ip, 20)
+    yield Result(
+        "a pod's network, median", ours[len(ours) // 2] * 1e3, "ms", "by ip(8)", peer[len(peer) // 2] * 1e3, "< 5"
+    )
+    yield Result("  p99", ours[int(len(ours) * 0.99)] * 1e3, "ms", "by ip(8)", peer[int(len(peer) * 0.99)] * 1e3)
+
+
+def _timed(work: Callable[[int], Callable[[], None]], rounds: int = ROUNDS) -> list[float]:
+    """Sorted seconds; `work` returns what takes away again what it made."""
+    took = []
+    for number in range(rounds):
+        began = time.perf_counter()
+        undo = work(number)
+        took.append(time.perf_counter() - began)
+        undo()
+    return sorted(took)
+
+
+def _by_netlink(folder: Path, number: int) -> Callable[[], None]:
+    sandbox, address = f"bench{number}", f"10.244.1.{number + 2}"
+    pods = PodNetwork()
+    namespaces.create(folder / sandbox, ("net", "uts", "ipc"))
+    pods.set_up(sandbox, folder / sandbox / "net", address)
+
+    def undo() -> None:
+        pods.tear_down(sandbox)
+        namespaces.remove(folder / sandbox)
+
+    return undo
+
+
+def _by_ip(number: int) -> Callable[[], None]:
+    pod, address = f"bench{number}", f"10.244.1.{number + 2}"
+    for command in (
+        f"ip netns add {pod}",
+        f"ip link add veth{number} type veth peer name eth0 netns {pod}",
+        f"ip link set veth{number} up",
+        f"ip -n {pod} link set lo up",
+        f"ip -n {pod} link set eth0 up",
+        f"ip -n {pod} addr add {address}/32 dev eth0",
+        f"ip -n {pod} route add 169.254.1.1/32 dev eth0",
+        f"ip -n {pod} route add default via 169.254.1.1",
+        f"ip route add {address}/32 dev veth{number}",
+    ):
+        subprocess.run(command.split(), check=True)
+
+    def undo() -> None:
+        subprocess.run(["ip", "netns", "del", pod], check=True)
+        subprocess.run(["ip", "link", "del", f"veth{number}"], check=False, stderr=subprocess.DEVNULL)
+
+    return undo
