@@ -50,3 +50,13 @@ def application(kubectl: Kubectl) -> dict[str, str]:
         page = f"echo {address} > /usr/share/nginx/html/index.html\nexit\n"
         kubectl(f"exec -i {name} -n dev -- /bin/sh", stdin=page).ok()
     return pods
+
+
+@pytest.fixture
+def newest(cluster: Machine) -> Iterator[Kubectl]:
+    """The newest kubectl alone, where what is tested is the server's doing."""
+    name = max(installed(), key=lambda each: tuple(int(n) for n in each.split(".")) if each[0].isdigit() else (99,))
+    kubectl = Kubectl(cluster, installed()[name])
+    kubectl("create ns dev").ok()
+    yield kubectl
+    kubectl("delete ns dev").ok()

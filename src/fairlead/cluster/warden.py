@@ -229,7 +229,7 @@ class Warden:
             gc.enable()
             code = _exit_code(self._run, argv)
         except BaseException as error:  # noqa: BLE001  # the child must never return into its parent's loop
-            os.write(2, f"cannot start {argv}: {error}\n".encode())
+            os.write(2, f"cannot start {title}: {type(error).__name__}: {error}\n".encode())
         finally:
             os._exit(code)
 

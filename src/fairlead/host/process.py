@@ -10,6 +10,9 @@ from pathlib import Path
 
 from fairlead.host import libc
 
+MOST_CODES = 4096
+_codes: dict[int, int] = {}  # of children that `reap_all` took, oldest first
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:
@@ -35,7 +38,7 @@ def spawn(
 ) -> int:
     """The pid. Descriptors beside the three are those that are inheritable. Raises OSError."""
     actions = [(os.POSIX_SPAWN_DUP2, stdin, 0), (os.POSIX_SPAWN_DUP2, stdout, 1), (os.POSIX_SPAWN_DUP2, stderr, 2)]
-    return os.posix_spawnp(
+    pid = os.posix_spawnp(
         argv[0],
         list(argv),
         dict(os.environ if env is None else env),
@@ -44,6 +47,8 @@ def spawn(
         setsigmask=(),
         setsigdef=(signal.SIGPIPE, signal.SIGINT),
     )
+    _codes.pop(pid, None)  # of an earlier process with this number
+    return pid
 
 
 async def exited(pidfd: int) -> None:
@@ -65,7 +70,10 @@ async def exited(pidfd: int) -> None:
 
 async def wait(pid: int) -> int:
     """The exit code of a child, which is reaped. Raises ChildProcessError for what is no child of ours."""
-    pidfd = os.pidfd_open(pid)
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:  # reaped already
+        return reap(pid)
     try:
         await exited(pidfd)
     finally:
@@ -74,8 +82,28 @@ async def wait(pid: int) -> int:
 
 
 def reap(pid: int) -> int:
-    """Raises ChildProcessError."""
-    _, status = os.waitpid(pid, 0)
+    """The exit code of a child that has ended. Raises ChildProcessError."""
+    if (code := _codes.pop(pid, None)) is not None:
+        return code
+    return _code(os.waitpid(pid, 0)[1])
+
+
+def reap_all() -> None:
+    """For a process that adopts others' children: takes every one that has ended, so that no zombie keeps a namespace
+    alive, and remembers its code for whoever asks by `reap`. Called on SIGCHLD."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        _codes[pid] = _code(status)
+        if len(_codes) > MOST_CODES:
+            del _codes[next(iter(_codes))]
+
+
+def _code(status: int) -> int:
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 

@@ -68,7 +68,7 @@ class _Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         if self.duplex is not None:
             self.duplex.feed_eof()
-            return True
+            return self.transport is not None and self.transport.can_write_eof()
         return False
 
     def pause_writing(self) -> None:

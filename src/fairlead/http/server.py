@@ -170,7 +170,7 @@ class _Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         if self._duplex is not None:
             self._duplex.feed_eof()
-            return True  # what the other side still says must get through
+            return _half_closes(self.transport)  # what the other side still says must get through
         return False
 
     def data_received(self, data: bytes) -> None:
@@ -350,6 +350,11 @@ def _peer(transport: asyncio.BaseTransport) -> Peer:
     names = [pair for part in certificate.get("subject", ()) for pair in part]
     common_name = next((value for key, value in names if key == "commonName"), None)
     return Peer(address, common_name, tuple(value for key, value in names if key == "organizationName"))
+
+
+def _half_closes(transport: asyncio.Transport | None) -> bool:
+    """TLS cannot be closed on one side only."""
+    return transport is not None and transport.can_write_eof()
 
 
 @lru_cache(maxsize=512)

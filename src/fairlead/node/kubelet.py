@@ -4,7 +4,6 @@ Paths and parameters are the kubelet's (pkg/kubelet/server).
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,7 +12,6 @@ import msgspec
 
 from fairlead.api.resources import NODES, PODS
 from fairlead.api.status import ApiError, bad_request, forbidden, not_found, path_not_found
-from fairlead.host import process
 from fairlead.http.duplex import Duplex
 from fairlead.http.server import Request, Response, Stream, StreamWriter, Upgrade
 from fairlead.node import streams
@@ -91,7 +89,7 @@ class KubeletServer:
             raise bad_request(f'container "{container}" in pod "{metadata.name}" has no log yet')
 
         async def produce(writer: StreamWriter) -> None:
-            async for piece in read(Path(record.log_path), options, _ended(record)):
+            async for piece in read(Path(record.log_path), options, lambda: _ended(record)):
                 writer.write(piece)
                 await writer.drain()
 
@@ -113,20 +111,13 @@ class KubeletServer:
         return _upgrade(request, wanted, start)
 
     def _attach(self, request: Request, worker: PodWorker, container: str) -> Upgrade:
-        """What the container writes from now on. Its standard input is not kept open here, and says so."""
+        """What the container writes from now on, and its standard input where it has one."""
         record = self._running(worker, container)
         wanted = _wanted(request)
-        if wanted.stdin:
-            raise bad_request("attach with stdin is not supported here: use kubectl exec")
+        runtime = self._agent.runtime_of(record.image)
 
         async def start() -> Process:
-            source, end = os.pipe2(os.O_CLOEXEC)
-            null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-            argv = ["tail", "--follow", "--lines=0", f"--pid={record.pid}", record.log_path]
-            pid = process.spawn(argv, stdin=null, stdout=end, stderr=null)
-            os.close(end)
-            os.close(null)
-            return Process(pid, stdout=source)
+            return runtime.attach(record, stdin=wanted.stdin)
 
         return _upgrade(request, wanted, start)
 

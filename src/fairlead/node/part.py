@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import subprocess
 from pathlib import Path
 
@@ -35,6 +36,7 @@ async def serve(options: Options) -> None:
         client, identity, machine.read(Path(options.state_dir)), health, options.taints, options.pod_cidr
     )
     tls = server_tls(options.certificate, options.key, options.client_ca)
+    signal.signal(signal.SIGCHLD, lambda *_: process.reap_all())  # uvloop keeps its own way for its own children
     server = await listen(KubeletServer(agent).handle, options.node_ip, options.port, ssl=tls)
     try:
         await registration.register()

@@ -18,7 +18,7 @@ from fairlead.host import process
 from fairlead.node import backoff, environment, names, pod_status
 from fairlead.node.downward import Self
 from fairlead.node.observed import Failure, Health, Observed, Run, Sandbox, Waiting
-from fairlead.node.plan import Action, CreateSandbox, Forget, Start, Stop, StopPod, plan, seen_at, stop_order
+from fairlead.node.plan import Action, CreateSandbox, Forget, Plan, Start, Stop, StopPod, plan, seen_at, stop_order
 from fairlead.node.probe import probes_of
 from fairlead.node.prober import Prober
 from fairlead.node.sources import SourceError, Sources
@@ -52,6 +52,7 @@ class PodWorker:
         self._sources: Sources | None = None
         self._started_at = seen_at(pod, time.time())
         self._told: PodStatus | None = None
+        self._backed_off: dict[str, str] = {}  # container → its run that was told of
         self._refreshed = time.time()
 
     def update(self, pod: Pod) -> None:
@@ -96,6 +97,7 @@ class PodWorker:
             now = time.time()
             planned = plan(self.pod, self._observed(), now)
             await self._tell(planned, now)
+            self._tell_of_backoff(planned)
             if planned.actions:
                 for action in planned.actions:
                     await self._apply(action)
@@ -143,6 +145,17 @@ class PodWorker:
             self._agent.later(1.0, self.wake)
             return
         self._told = status
+
+    def _tell_of_backoff(self, planned: Plan) -> None:
+        """Once for each run that failed."""
+        metadata = self.pod.metadata
+        for name, waiting in planned.waiting.items():
+            last = self.record_of(name)
+            if waiting.reason == "CrashLoopBackOff" and last is not None and self._backed_off.get(name) != last.id:
+                self._backed_off[name] = last.id
+                pod = f"{metadata.name}_{metadata.namespace}({metadata.uid})"
+                text = f"Back-off restarting failed container {name} in pod {pod}"
+                self._event("Warning", "BackOff", text, name)
 
     async def _finish(self) -> None:
         """The last word: the API may forget the pod."""
@@ -321,6 +334,7 @@ class PodWorker:
             termination_message_path=container.termination_message_path,
             tty=container.tty,
             stdin=container.stdin,
+            stdin_once=container.stdin_once,
             user=user,
             group=group,
             groups=groups,

@@ -90,8 +90,8 @@ class _Command:
             )
             if descriptor is not None
         ]
-        code, *_ = await asyncio.gather(process.wait(started.pid), *pumps)
-        self._session.finish(command.succeeded() if code == 0 else command.exited(int(code or 0)))
+        code, *_ = await asyncio.gather(_exit_code(started), *pumps)
+        self._session.finish(command.exited(code) if code else command.succeeded())
         with contextlib.suppress(ConnectionError):
             await self._flush()
         self._duplex.close()
@@ -99,24 +99,25 @@ class _Command:
     async def _pump(self, descriptor: int, told: Callable[[bytes], None]) -> None:
         """Until the other side is closed; a terminal whose last user is gone reads as an I/O error."""
         os.set_blocking(descriptor, False)
-        while True:
-            await _readable(descriptor)
-            try:
-                data = os.read(descriptor, BLOCK)
-            except BlockingIOError:
-                continue
-            except OSError:
-                break
-            if not data:
-                break
-            told(data)
-            try:
+        try:
+            while True:
+                await _readable(descriptor)
+                try:
+                    data = os.read(descriptor, BLOCK)
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    break
+                if not data:
+                    break
+                told(data)
                 await self._flush()
-            except ConnectionError:
-                break
-        if self._process is not None and descriptor == self._process.terminal:
-            self._process.terminal = None
-        os.close(descriptor)
+        except ConnectionError:
+            log.debug("the client left while a command wrote")
+        finally:
+            if self._process is not None and descriptor == self._process.terminal:
+                self._process.terminal = None
+            os.close(descriptor)
 
     async def _write(self, data: bytes) -> None:
         if self._process is None and self._running is not None:
@@ -148,9 +149,10 @@ class _Command:
                 os.write(self._process.terminal, b"\x04")
 
     def _resize(self, width: int, height: int) -> None:
-        if self._process is not None and self._process.terminal is not None:
+        window = None if self._process is None else self._process.terminal or self._process.window
+        if window is not None:
             with contextlib.suppress(OSError):
-                fcntl.ioctl(self._process.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+                fcntl.ioctl(window, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         elif self._process is None and self._running is not None and not self._running.done():
             asyncio.get_running_loop().call_later(0.02, self._resize, width, height)
 
@@ -158,6 +160,13 @@ class _Command:
         if out := self._session.take():
             self._duplex.write(out)
             await self._duplex.drain()
+
+
+async def _exit_code(started: Process) -> int | None:
+    if started.ended is None:
+        return await process.wait(started.pid)
+    await started.ended()
+    return None
 
 
 async def _readable(descriptor: int) -> None:

@@ -4,7 +4,7 @@ A sandbox is a pod's namespaces; a container is one run of one image in it. What
 agent that starts again finds everything as it is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -62,6 +62,7 @@ class ContainerSpec:
     termination_message_path: str = "/dev/termination-log"
     tty: bool = False
     stdin: bool = False
+    stdin_once: bool = False
     user: int | None = None
     group: int | None = None
     groups: tuple[int, ...] = ()
@@ -110,13 +111,16 @@ class ContainerRecord(msgspec.Struct):
 
 @dataclass(slots=True)
 class Process:
-    """A command in a container. With a terminal, `terminal` carries all three streams."""
+    """A command in a container. With a terminal, `terminal` carries all three streams. `window`: the terminal whose
+    size is the client's, where streams are not read from it. `ended`: of what is attached to, without a code."""
 
     pid: int
     stdin: int | None = None
     stdout: int | None = None
     stderr: int | None = None
     terminal: int | None = None
+    window: int | None = None
+    ended: Callable[[], Awaitable[object]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +156,6 @@ class Runtime(Protocol):
     async def remove_container(self, container: ContainerRecord) -> None: ...
 
     async def execute(self, container: ContainerRecord, argv: Sequence[str], *, tty: bool, stdin: bool) -> Process: ...
+
+    def attach(self, container: ContainerRecord, *, stdin: bool) -> Process:
+        """The container's own streams from now on."""

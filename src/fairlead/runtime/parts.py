@@ -182,3 +182,6 @@ class PartRuntime:
     async def execute(self, container: ContainerRecord, argv: Sequence[str], *, tty: bool, stdin: bool) -> Process:
         text = f"container {container.name} is a part of Fairlead itself and has no programs to run: try fairlead exec"
         raise RuntimeFault("ExecError", text)
+
+    def attach(self, container: ContainerRecord, *, stdin: bool) -> Process:
+        raise RuntimeFault("AttachError", f"container {container.name} is a part of Fairlead itself: see kubectl logs")

@@ -71,7 +71,7 @@ def test_the_tail_begins_at_a_line(tmp_path: Path, count: int, end: bytes) -> No
 
 
 async def collect(path: Path, options: Options, ended: asyncio.Future[None]) -> list[bytes]:
-    return [piece async for piece in read(path, options, ended)]
+    return [piece async for piece in read(path, options, lambda: ended)]
 
 
 async def test_following_shows_what_is_written_until_the_container_ends(tmp_path: Path) -> None:

@@ -216,6 +216,7 @@ class Container(Struct):
     security_context: SecurityContext | None = None
     restart_policy: str | None = None
     stdin: bool = False
+    stdin_once: bool = False
     tty: bool = False
     termination_message_path: str = "/dev/termination-log"
     termination_message_policy: str = "File"

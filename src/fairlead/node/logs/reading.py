@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -12,14 +12,14 @@ from fairlead.node.logs.lines import Lines, Options
 _BLOCK: Final = 1 << 16
 
 
-async def read(path: Path, options: Options, ended: Awaitable[None]) -> AsyncIterator[bytes]:
+async def read(path: Path, options: Options, ended: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
     """What `kubectl logs` prints, piece by piece. Following ends behind `ended`. Raises FileNotFoundError."""
     lines = Lines(options)
     with path.open("rb") as log:
         if options.tail_lines is not None:
             log.seek(tail_offset(log, options.tail_lines))
         if options.follow:
-            async for piece in _follow(path, log, lines, ended):
+            async for piece in _follow(path, log, lines, ended()):
                 yield piece
         else:
             for piece in _pieces(log, lines):

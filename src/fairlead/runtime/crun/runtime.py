@@ -32,6 +32,7 @@ from fairlead.runtime.records import Records
 log = logging.getLogger(__name__)
 
 START_SECONDS = 30.0
+GONE = -1  # the start time of a process that nobody saw
 MOST_MESSAGE = 4096  # bytes of a termination message
 
 
@@ -45,6 +46,7 @@ class CrunRuntime:
         self._images = images
         self._records = records
         self._pumps: dict[str, Pump] = {}
+        self._terminals: dict[str, int] = {}
         self._ended: dict[str, asyncio.Event] = {}
         self.exited: Callable[[ContainerRecord], None] = lambda _: None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,12 +94,15 @@ class CrunRuntime:
         self._records.save(record)
         try:
             self._write_bundle(spec, image, bundle, sandbox)
-            record.pid = await self._run_crun(record, bundle, terminal=spec.tty)
+            record.pid = await self._run_crun(record, bundle, spec)
         except oci.UserError as error:
             raise self._failed(record, "CreateContainerError", str(error)) from error
         except (OSError, TimeoutError) as error:
             raise self._failed(record, "CreateContainerError", str(error) or type(error).__name__) from error
-        record.began = process.started_at(record.pid)
+        try:
+            record.began = process.started_at(record.pid)
+        except OSError:  # it has ended already, and is reaped; its code is known all the same
+            record.began = GONE
         record.started_at = time.time()
         self._records.save(record)
         self._watch(record)
@@ -140,11 +145,14 @@ class CrunRuntime:
         )
         (bundle / "config.json").write_text(json.dumps(described))
 
-    async def _run_crun(self, record: ContainerRecord, bundle: Path, *, terminal: bool) -> int:
+    async def _run_crun(self, record: ContainerRecord, bundle: Path, spec: ContainerSpec) -> int:
         """Starts it; the pid of its first process. Raises RuntimeFault with crun's own words."""
         pid_file = bundle / "pid"
         pump = self._pumps[record.id] = Pump(bundle, Path(record.log_path))
-        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        if spec.stdin and not spec.tty:
+            source = pump.open_input(once=spec.stdin_once)
+        else:
+            source = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         argv = [
             *self._crun(f"--log={bundle / 'crun.log'}"),
             "run",
@@ -153,22 +161,22 @@ class CrunRuntime:
             f"--pid-file={pid_file}",
         ]
         console: socket.socket | None = None
-        if terminal:
+        if spec.tty:
             console, path = _console()
             argv.append(f"--console-socket={path}")
         try:
             starter = process.spawn(
                 [*argv, record.id],
-                stdin=null,
+                stdin=source,
                 stdout=pump.descriptors[b"stdout"],
                 stderr=pump.descriptors[b"stderr"],
             )
             async with asyncio.timeout(START_SECONDS):
                 code = await process.wait(starter)
             if code == 0 and console is not None:
-                self._pump_terminal(pump, _receive_terminal(console))
+                self._pump_terminal(record, pump, _receive_terminal(console))
         finally:
-            os.close(null)
+            os.close(source)
             if console is not None:
                 console.close()
         if code != 0:
@@ -176,9 +184,10 @@ class CrunRuntime:
             raise self._failed(record, "RunContainerError", reason)
         return int(pid_file.read_text())
 
-    def _pump_terminal(self, pump: Pump, terminal: int) -> None:
+    def _pump_terminal(self, record: ContainerRecord, pump: Pump, terminal: int) -> None:
         """What a terminal shows goes the way of standard output."""
         loop = asyncio.get_running_loop()
+        self._terminals[record.id] = terminal
 
         def copy() -> None:
             try:
@@ -189,6 +198,7 @@ class CrunRuntime:
                 os.write(pump.descriptors[b"stdout"], data)
             else:
                 loop.remove_reader(terminal)
+                del self._terminals[record.id]
                 os.close(terminal)
 
         loop.add_reader(terminal, copy)
@@ -220,7 +230,7 @@ class CrunRuntime:
 
     async def _wait(self, record: ContainerRecord) -> None:
         try:
-            pidfd = os.pidfd_open(record.pid)
+            pidfd = -1 if record.began == GONE else os.pidfd_open(record.pid)
         except ProcessLookupError:
             pidfd = -1
         if pidfd >= 0:
@@ -307,6 +317,17 @@ class CrunRuntime:
             for descriptor in (source, out_end, err_end):
                 os.close(descriptor)
         return Process(pid, stdin=fed, stdout=out, stderr=err)
+
+    def attach(self, container: ContainerRecord, *, stdin: bool) -> Process:
+        pump, ended = self._pumps.get(container.id), self._ended.get(container.id)
+        if pump is None or ended is None:
+            raise RuntimeFault("AttachError", f"container {container.name} is not running")
+        terminal = self._terminals.get(container.id)
+        if terminal is not None:
+            given = os.dup(terminal) if stdin else None
+            return Process(container.pid, given, pump.listen(b"stdout"), window=terminal, ended=ended.wait)
+        given = pump.attach_input() if stdin else None
+        return Process(container.pid, given, pump.listen(b"stdout"), pump.listen(b"stderr"), ended=ended.wait)
 
     def _crun(self, *options: str) -> list[str]:
         return ["crun", f"--root={self._run / 'crun'}", "--cgroup-manager=disabled", *options]

@@ -26,7 +26,8 @@ BUILT_FROM = "fairlead.dev/built-from"
 TOOLS = (
     "sh", "bash", "cat", "ls", "echo", "cp", "mv", "rm", "mkdir", "chmod", "ln", "touch", "head", "tail", "wc", "sort",
     "grep", "sed", "id", "env", "date", "sleep", "true", "false", "hostname", "uname", "pwd", "test", "printf", "tee",
-    "kill", "ps", "curl", "nc", "ip", "find", "expr", "seq", "basename", "dirname", "stat", "cut", "tr", "tty",
+    "kill", "ps", "curl", "nc", "ip", "find", "expr", "seq", "basename", "dirname", "stat", "cut", "tr", "tty", "stty",
+    "tar", "gzip",
 )  # fmt: skip
 _LIBRARY = re.compile(rb"(?:=> )?(/\S+) \(0x")
 
