@@ -75,13 +75,21 @@ def _core(
     namespaced: bool = True,
     categories: tuple[str, ...] = (),
     subresources: tuple[str, ...] = (),
+    verbs: tuple[str, ...] = ALL_VERBS,
 ) -> Resource:
-    return Resource("", "v1", plural, kind, namespaced, short, categories, subresources)
+    return Resource("", "v1", plural, kind, namespaced, short, categories, subresources, verbs)
 
 
 ALL = ("all",)
 
-NAMESPACES = _core("namespaces", "Namespace", "ns", namespaced=False, subresources=("status", "finalize"))
+NAMESPACES = _core(
+    "namespaces",
+    "Namespace",
+    "ns",
+    namespaced=False,
+    subresources=("status", "finalize"),
+    verbs=tuple(verb for verb in ALL_VERBS if verb != DELETE_COLLECTION),
+)
 NODES = _core("nodes", "Node", "no", namespaced=False, subresources=("status", "proxy"))
 PODS = _core(
     "pods",

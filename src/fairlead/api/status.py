@@ -132,6 +132,11 @@ def method_not_supported(resource: Resource, verb: str) -> ApiError:
     return ApiError(405, "MethodNotAllowed", message, _details(resource, ""))
 
 
+def method_not_allowed() -> ApiError:
+    """What an API server says of a method that a path does not have."""
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
+
+
 def path_not_found() -> ApiError:
     """What an API server says of a path that no resource lives at."""
     return ApiError(404, "NotFound", "the server could not find the requested resource", {})

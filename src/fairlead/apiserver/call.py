@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.api.resources import Resource
-from fairlead.api.status import bad_request
 from fairlead.apiserver.allocation import Allocators
 from fairlead.apiserver.authz import Authorizer
 from fairlead.apiserver.kinds import KINDS, Kind
 from fairlead.apiserver.negotiation import Form
+from fairlead.apiserver.options import is_dry_run
 from fairlead.apiserver.registry import Registry
 from fairlead.apiserver.routing import Route
 from fairlead.apiserver.tokens import Tokens
@@ -58,12 +58,4 @@ class Call:
 
     @property
     def dry_run(self) -> bool:
-        """Raises ApiError (400) for anything but `dryRun=All`."""
         return is_dry_run(self.request.query.get("dryRun", []))
-
-
-def is_dry_run(values: list[str]) -> bool:
-    given = [value for value in values if value]
-    if any(value != "All" for value in given):
-        raise bad_request(f'invalid dryRun value: Unsupported value: "{given[0]}": supported values: "All"')
-    return bool(given)

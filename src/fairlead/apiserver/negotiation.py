@@ -76,7 +76,10 @@ def decode(request: Request, resource: Resource, warnings: list[str], kind: str 
     media = request.headers.get("content-type", JSON).partition(";")[0].strip()
     obj, problems = _parse(data, media, kind)
     if not isinstance(obj, dict):
-        raise bad_request("couldn't get version/kind; json parse error: json: cannot unmarshal into an object")
+        raise bad_request(
+            f"couldn't get version/kind; json parse error: json: cannot unmarshal {_json_type(obj)} into Go value of "
+            "type runtime.TypeMeta"
+        )
     check_kind(obj, kind, group_version)
     return checked(obj, kind, group_version, request.parameter("fieldValidation"), warnings, problems)
 
@@ -129,6 +132,22 @@ def _parse(data: bytes, media: str, kind: str) -> tuple[Any, list[str]]:
     except (msgspec.DecodeError, yaml.YamlError, protobuf.ProtobufError, ValueError, RecursionError) as error:
         raise bad_request(
             f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
-            f"json parse error: {error} ({data[:20].hex()}{' ...' if len(data) > 20 else ''})"
+            f"json parse error: {_parse_error(error)} ({data[:20].hex()}{' ...' if len(data) > 20 else ''})"
         ) from error
     raise unsupported_media_type(ACCEPTED)
+
+
+def _parse_error(error: Exception) -> str:
+    return "unexpected end of JSON input" if "truncated" in str(error) else str(error)
+
+
+def _json_type(value: Any) -> str:
+    """As Go names it."""
+    match value:
+        case list():
+            return "array"
+        case bool():
+            return "bool"
+        case str():
+            return "string"
+    return "number"

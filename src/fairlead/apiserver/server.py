@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from fairlead.api.resources import CREATE_ONLY
-from fairlead.api.status import ApiError, internal, method_not_supported, not_found, path_not_found
-from fairlead.apiserver import discovery, health, metrics, negotiation, reviews, version
+from fairlead.api.status import ApiError, internal, method_not_allowed, method_not_supported, path_not_found
+from fairlead.apiserver import discovery, health, metrics, negotiation, options, reviews, version
 from fairlead.apiserver.authn import authenticate
 from fairlead.apiserver.authz import Attributes
 from fairlead.apiserver.call import Api, Call
@@ -79,6 +79,7 @@ class ApiServer:
 
     async def _call(self, request: Request, found: Route, user: User) -> Answer:
         verb = _verb_of(found)
+        options.check(found.verb, request)
         if found.subresource in ("log", "exec", "attach", "portforward", "proxy"):
             form = negotiation.Form()
         else:
@@ -94,7 +95,7 @@ class ApiServer:
         """What is served beside the resources. Raises ApiError (404)."""
         path = request.path
         if request.method not in ("GET", "HEAD"):
-            raise path_not_found()
+            return _nowhere(path)
         if path.lstrip("/").partition("/")[0] in health.ROOTS and (answer := health.answer(request, self._checks)):
             return answer
         if path == "/version":
@@ -106,9 +107,14 @@ class ApiServer:
         if path == "/":
             paths = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/readyz", "/version"]
             return Response(200, msgspec.json.encode({"paths": paths}))
-        if answer := discovery.answer(request):
-            return answer
+        return discovery.answer(request) or _nowhere(path)
+
+
+def _nowhere(path: str) -> Response:
+    """Beneath a group and version that is served Kubernetes answers with a Status, elsewhere in plain text."""
+    if discovery.is_beneath_a_version(path):
         raise path_not_found()
+    return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
 
 
 def _openapi(request: Request) -> Response | None:
@@ -128,8 +134,8 @@ def _verb_of(found: Route) -> Callable[[Call], Awaitable[Answer]]:
         raise method_not_supported(found.resource, found.verb)
     if found.resource.verbs == CREATE_ONLY:
         return reviews.create
-    if found.verb == "create" and found.name is not None:
-        raise not_found(found.resource, found.name)
+    if found.verb in (("update", "patch") if found.name is None else ("create",)):
+        raise method_not_allowed()
     return VERBS[found.verb]
 
 

@@ -11,7 +11,7 @@ from fairlead.api.status import ApiError
 from fairlead.client.rest import Client
 from fairlead.controllers.context import Context
 from fairlead.controllers.part import Options, _controllers
-from tests.unit.controllers.server import add_node, api_server, deployment, make_ready, until
+from tests.unit.api_server import add_node, api_server, deployment, make_ready, until
 
 Json = dict[str, Any]
 DEPLOYMENTS, SETS, SLICES = "deployments.apps", "replicasets.apps", "endpointslices.discovery.k8s.io"

@@ -9,7 +9,7 @@ import pytest
 
 from fairlead.client.rest import Client
 from fairlead.scheduler.part import Scheduler
-from tests.unit.controllers.server import add_node, api_server, until
+from tests.unit.api_server import add_node, api_server, until
 
 Json = dict[str, Any]
 TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}

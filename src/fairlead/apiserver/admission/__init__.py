@@ -22,6 +22,12 @@ def admit_create(call: "Call", obj: Json) -> None:
         priority.admit(obj)
 
 
+def admit_delete(call: "Call") -> None:
+    """Raises ApiError (403)."""
+    if call.resource is NAMESPACES:
+        namespace_lifecycle.keep_the_immortal(call.name)
+
+
 def admit_update(call: "Call", new: Json, old: Json) -> None:
     if call.resource is NAMESPACES:
         namespace_lifecycle.keep_finalizers(new, old)

@@ -8,6 +8,8 @@ from fairlead.apiserver.registry import Registry
 
 Json = dict[str, Any]
 
+IMMORTAL = ("default", "kube-system", "kube-public")
+
 
 def admit(registry: Registry, resource: Resource, obj: Json) -> None:
     """Raises ApiError (403, 404)."""
@@ -28,6 +30,12 @@ def admit(registry: Registry, resource: Resource, obj: Json) -> None:
     ]
     error.details = {**(error.details or {}), "causes": causes}
     raise error
+
+
+def keep_the_immortal(name: str) -> None:
+    """Raises ApiError (403)."""
+    if name in IMMORTAL:
+        raise forbidden(NAMESPACES, name, "this namespace may not be deleted")
 
 
 def keep_finalizers(new: Json, old: Json) -> None:

@@ -47,6 +47,16 @@ def answer(request: Request) -> Response | None:
     return None
 
 
+def is_beneath_a_version(path: str) -> bool:
+    """`/apis/apps/v1/anything`: a group and version that is served."""
+    match path.split("/")[1:]:
+        case ["api", "v1", *_]:
+            return True
+        case ["apis", group, version, *_]:
+            return version in _groups().get(group, ())
+    return False
+
+
 @cache
 def _groups() -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}

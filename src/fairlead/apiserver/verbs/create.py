@@ -55,6 +55,8 @@ def place(call: Call, metadata: Json) -> None:
 async def _create(call: Call, obj: Json) -> Entry | Json:
     kind = call.kind
     kind.default(obj)
+    if obj["metadata"].get("resourceVersion"):
+        raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
     stamp(obj["metadata"])
     kind.prepare_create(obj)
     admit_create(call, obj)

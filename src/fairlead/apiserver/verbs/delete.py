@@ -5,20 +5,21 @@ from typing import Any
 
 from fairlead.api.status import ApiError, bad_request, conflict
 from fairlead.apiserver import negotiation
+from fairlead.apiserver.admission import admit_delete
 from fairlead.apiserver.answers import of_entry, of_object, success
-from fairlead.apiserver.call import Call, is_dry_run
+from fairlead.apiserver.call import Call
 from fairlead.apiserver.deletion import Options, plan
 from fairlead.apiserver.entry import Entry
+from fairlead.apiserver.options import check_propagation, is_dry_run
 from fairlead.apiserver.verbs.list import page
 from fairlead.http.server import Response
 
 Json = dict[str, Any]
 
-PROPAGATIONS = ("Foreground", "Background", "Orphan")
-
 
 async def delete(call: Call) -> Response:
     options, dry = options_of(call)
+    admit_delete(call)
     entry = call.api.registry.get(call.resource, call.namespace, call.name)
     if dry or call.dry_run:
         _check(call, entry.decode()["metadata"], options, call.name)
@@ -63,7 +64,7 @@ async def remove(call: Call, namespace: str | None, name: str, options: Options)
 
 
 def options_of(call: Call) -> tuple[Options, bool]:
-    """From the body, else from the query, and whether the body asks for a dry run. Raises ApiError (400)."""
+    """From the body, else from the query, and whether the body asks for a dry run. Raises ApiError (400, 422)."""
     given: Json = {}
     if negotiation.body_of(call.request):
         given = negotiation.decode(call.request, call.resource, [], "DeleteOptions", _options_version(call))
@@ -72,16 +73,9 @@ def options_of(call: Call) -> tuple[Options, bool]:
     orphan = given.get("orphanDependents")
     if orphan is None and (text := call.request.parameter("orphanDependents")):
         orphan = text.lower() == "true"
-    if orphan is not None and propagation is None:
+    check_propagation(propagation, orphan)
+    if orphan is not None:
         propagation = "Orphan" if orphan else "Background"
-    if propagation is not None and propagation not in PROPAGATIONS:
-        supported = ", ".join(f'"{name}"' for name in (*PROPAGATIONS, "nil"))
-        raise ApiError(
-            422,
-            "Invalid",
-            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "{propagation}": '
-            f"supported values: {supported}",
-        )
     try:
         grace = None if grace is None else int(grace)
     except ValueError:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from itertools import islice
 from typing import Any
 
-from fairlead.api.status import ApiError, bad_request, timed_out
+from fairlead.api.status import ApiError, bad_request, expired, timed_out
 from fairlead.apiserver import negotiation
 from fairlead.apiserver.answers import as_table, partial
 from fairlead.apiserver.call import Call
@@ -90,9 +90,15 @@ def _continue(call: Call, beneath: str) -> tuple[int, str]:
 
 
 async def _fresh_enough(call: Call) -> None:
-    """A list at a revision that is not there yet. Raises ApiError (400, 504)."""
+    """A list at a revision that is not there yet. Raises ApiError (400, 410, 504)."""
     wanted = _number(call, "resourceVersion")
-    current = call.api.registry.cache.revision
+    cache = call.api.registry.cache
+    current = cache.revision
+    if (
+        call.request.parameter("resourceVersionMatch") == "Exact"
+        and cache.shelf(call.resource.prefix).revision > wanted
+    ):
+        raise expired(f"The resourceVersion for the provided list is too old: {wanted}")
     if wanted > current:
         error = timed_out(f"Too large resource version: {wanted}, current: {current}")
         error.details = {

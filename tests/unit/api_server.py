@@ -29,8 +29,8 @@ ADMIN = Peer("127.0.0.1", "admin", ("system:masters",))
 
 
 @asynccontextmanager
-async def api_server(folder: Path) -> AsyncIterator[Client]:
-    """A client that may do everything. `folder` takes the tokens' key."""
+async def in_memory(folder: Path) -> AsyncIterator[ApiServer]:
+    """`folder` takes the tokens' key."""
     key = ec.generate_private_key(ec.SECP256R1())
     form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     (folder / "sa.key").write_bytes(key.private_bytes(*form))
@@ -42,8 +42,21 @@ async def api_server(folder: Path) -> AsyncIterator[Client]:
         registry, Authorizer(registry.cache), tokens, allocators, Kubelets(registry, ssl.create_default_context())
     )
     await ensure(registry, allocators, "10.96.0.1", "127.0.0.1", 6443)
-    server = ApiServer(api, {})
+    try:
+        yield ApiServer(api, {})
+    finally:
+        await registry.close()
 
+
+@asynccontextmanager
+async def api_server(folder: Path) -> AsyncIterator[Client]:
+    """A client that may do everything."""
+    async with in_memory(folder) as server, _listening(server) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _listening(server: ApiServer) -> AsyncIterator[Client]:
     async def as_admin(request: Request) -> Answer:
         request.peer = ADMIN
         return await server.handle(request)
@@ -55,7 +68,6 @@ async def api_server(folder: Path) -> AsyncIterator[Client]:
     finally:
         await client.close()
         await listening.close()
-        await registry.close()
 
 
 async def until(what: Callable[[], Awaitable[Any]], seconds: float = 5.0) -> Any:
