@@ -13,6 +13,7 @@ from fairlead.apiserver.authn import authenticate
 from fairlead.apiserver.authz import Attributes
 from fairlead.apiserver.call import Api, Call
 from fairlead.apiserver.health import Check
+from fairlead.apiserver.impersonation import act_as
 from fairlead.apiserver.routing import Route, route
 from fairlead.apiserver.subresources import SUBRESOURCES
 from fairlead.apiserver.users import User
@@ -56,7 +57,7 @@ class ApiServer:
             return _failed(internal(f"{type(error).__name__}: {error}"))
 
     async def _handle(self, request: Request) -> Answer:
-        user = authenticate(request, self._api.tokens)
+        user = act_as(request, authenticate(request, self._api.tokens), self._api.authorizer)
         found = route(request)
         if found is None:
             self._api.authorizer.check(user, Attributes(verb=_path_verb(request), path=request.path))

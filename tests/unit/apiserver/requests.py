@@ -65,10 +65,16 @@ class Api:
         return Api(self._server, peer)
 
     async def __call__(
-        self, method: str, target: str, body: object = b"", media: str = JSON, accept: str = "application/json"
+        self,
+        method: str,
+        target: str,
+        body: object = b"",
+        media: str = JSON,
+        accept: str = "application/json",
+        headers: dict[str, str] | None = None,
     ) -> Answer:
         """`body` is sent as it is where it is bytes, else as JSON."""
-        request = Request(method, target, {"content-type": media, "accept": accept}, self._peer)
+        request = Request(method, target, {"content-type": media, "accept": accept, **(headers or {})}, self._peer)
         request.body = body if isinstance(body, bytes) else json.dumps(body).encode()
         if len(request.body) > MAX_BODY:
             request.body, request.oversized = b"", True

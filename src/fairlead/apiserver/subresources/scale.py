@@ -37,7 +37,7 @@ async def get(call: Call) -> Response:
 
 
 async def update(call: Call) -> Response:
-    given = msgspec.json.decode(negotiation.body_of(call.request))
+    given = negotiation.decode(call.request, call.resource, call.warnings, "Scale", "autoscaling/v1")
     return await _change(call, lambda _: given)
 
 
