@@ -41,8 +41,9 @@ def chapter() -> Path:
 
 
 @pytest.fixture
-def application(kubectl: Kubectl) -> dict[str, str]:
+def application(request: pytest.FixtureRequest) -> dict[str, str]:
     """The chapter's Deployment, running, each pod with its own page. Pod name to address."""
+    kubectl: Kubectl = request.getfixturevalue("newest" if "newest" in request.fixturenames else "kubectl")
     kubectl(f"create -f {CHAPTER}/deployment.yaml").ok()
     kubectl("rollout status deployment/pc-deployment -n dev --timeout=30s").ok()
     pods = {row["NAME"]: row["IP"] for row in kubectl.rows("get pods -n dev -o wide")}

@@ -3,8 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.machine import eventually
+
+pytestmark = pytest.mark.e2e
 
 POD_NAME = re.compile(r"pc-deployment-[a-z0-9]{8,10}-[a-z0-9]{5}")
 

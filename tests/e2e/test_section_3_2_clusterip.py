@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.machine import Machine, eventually
+
+pytestmark = pytest.mark.e2e
 
 VIP = "10.97.97.97"
 

@@ -3,9 +3,13 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.machine import eventually
 from tests.e2e.test_section_3_2_clusterip import described
+
+pytestmark = pytest.mark.e2e
 
 NAME = "service-headliness.dev.svc.cluster.local"
 

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.machine import eventually
+
+pytestmark = pytest.mark.e2e
 
 
 def test_the_host_reaches_the_pods_at_every_nodes_address(

@@ -7,9 +7,22 @@ from typing import Any
 
 import click
 
-from fairlead.cluster.layout import AddressPlan, Layout
+from fairlead.cluster.layout import NAME_RULE, AddressPlan, Layout, is_name
 
-NAME = click.option("--name", default="default", show_default=True, help="Which cluster, where there are several.")
+
+def _checked_name(_: click.Context, __: click.Parameter, name: str) -> str:
+    if not is_name(name):
+        raise click.BadParameter(f"{name!r}: a cluster's name is {NAME_RULE}")
+    return name
+
+
+NAME = click.option(
+    "--name",
+    default="default",
+    show_default=True,
+    callback=_checked_name,
+    help="Which cluster, where there are several.",
+)
 OUTPUT = click.option(
     "--output", "-o", type=click.Choice(["text", "json"]), default="text", help="For people or programs."
 )
@@ -71,7 +84,8 @@ def up(nodes: int, proxy_mode: str, name: str, output: str) -> None:
         return
     nodes_text = ", ".join(f"{node.name} {node.address}" for node in plan.nodes)
     click.echo(f"cluster {name} serves: {nodes_text}")
-    click.echo("try: fairlead shell master    or: export KUBECONFIG=$(fairlead kubeconfig --path)")
+    option = "" if name == "default" else f" --name {name}"
+    click.echo(f"try: fairlead shell{option} master    or: export KUBECONFIG=$(fairlead kubeconfig{option} --path)")
 
 
 @click.command()
@@ -87,6 +101,17 @@ def down(name: str, delete_state: bool) -> None:
 
     if not end(Layout(name), delete_state=delete_state):
         click.echo(f"cluster {name} was not running")
+
+
+@click.command(hidden=True)
+@NAME
+@click.option("--guard", type=int, required=True, help="The process that starts the next one.")
+def warden(name: str, guard: int) -> None:
+    """Be the parent of a cluster's parts: what the guard starts where the one before has died."""
+    from fairlead.cli.main import main
+    from fairlead.cluster.warden import Warden
+
+    Warden(Layout(name), main).main(guard)
 
 
 @click.command()
@@ -168,4 +193,4 @@ def kubeconfig(name: str, path: bool) -> None:
     click.echo(str(layout.kubeconfig) if path else layout.kubeconfig.read_text(), nl=path)
 
 
-COMMANDS: tuple[Any, ...] = (up, down, status, execute, shell, kubeconfig)
+COMMANDS: tuple[Any, ...] = (up, down, warden, status, execute, shell, kubeconfig)

@@ -141,7 +141,7 @@ def _become_warden(layout: Layout, plan: AddressPlan, run: warden.Run, told: int
         finally:
             os._exit(0)
     os.close(told)
-    warden.guard(layout, run, pid)
+    warden.be_guarded_by_this_process(layout, pid)
     return 0
 
 

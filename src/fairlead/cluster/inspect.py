@@ -15,6 +15,7 @@ def report(layout: Layout) -> Json:
     processes = [{"name": path.stem, **_process(path)} for path in sorted((layout.run / "parts").glob("*.json"))] + [
         {"name": name, **_process(layout.run / f"{name}.pid")} for name in ("warden", "guard")
     ]
+    processes += _parts_in_pods(layout, {each["pid"] for each in processes if "pid" in each})
     return {
         "name": layout.name,
         "running": is_up(layout),
@@ -32,6 +33,23 @@ def render(report_: Json) -> list[str]:
     lines += [f"  {each['name']:<14} pid {each['pid']:<8} {each['pss'] / 1e6:6.1f} MB" for each in report_["processes"]]
     total = sum(each["pss"] for each in report_["processes"])
     return [*lines, f"  {'together':<27} {total / 1e6:6.1f} MB (proportional share)"]
+
+
+def _parts_in_pods(layout: Layout, known: set[int]) -> list[Json]:
+    """kube-proxy and kube-dns: forks of the warden too, which nodes' agents look after as containers."""
+    try:
+        mounts = Path(f"/proc/{int((layout.run / 'warden.pid').read_text())}/ns/mnt").readlink()
+    except (OSError, ValueError):
+        return []
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (path / "comm").read_text().strip()
+            if name.startswith("fl-") and int(path.name) not in known and (path / "ns/mnt").readlink() == mounts:
+                found.append({"name": name.removeprefix("fl-"), "pid": int(path.name), "pss": pss(int(path.name))})
+        except OSError:  # it ended
+            continue
+    return sorted(found, key=lambda each: str(each["name"]))
 
 
 def _process(path: Path) -> Json:

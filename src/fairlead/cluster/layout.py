@@ -1,6 +1,7 @@
 """Where a cluster lives on this machine, and its address plan. Pure."""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,14 @@ API_PORT = 6443
 FIRST_NODE = 100  # the last byte of the first node's address
 CONTROL_PLANE = "master"
 IMAGES = Path("/var/lib/fairlead/images")
+
+
+NAME_RULE = "1 to 12 lower case letters, digits and hyphens, with a letter first"  # links are called `fl-NAME`
+RESERVED = ("images",)  # a neighbour of the clusters' states
+
+
+def is_name(name: str) -> bool:
+    return re.fullmatch(r"[a-z][a-z0-9-]{0,11}", name) is not None and name not in RESERVED
 
 
 @dataclass(frozen=True, slots=True)

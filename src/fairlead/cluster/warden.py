@@ -4,8 +4,8 @@ It starts the parts of the cluster again when they end, forks parts that nodes' 
 writes down the exit code of every orphan that it reaps. It has one thread and no event loop, so that forking is safe. A
 second process watches it, and it watches that one: whichever is killed, the other makes it anew.
 
-Only the API server does not wait until everything is imported: all others wait for it, so it imports its own part on
-the other processor meanwhile.
+Only the API server does not wait until everything is imported: all others wait for it, so it is imported and forked
+first, and starts while the rest is imported.
 """
 
 import ctypes
@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fairlead.cluster import guard
 from fairlead.cluster.layout import Layout
 from fairlead.host import libc, process
 
@@ -58,7 +59,7 @@ class Warden:
 
     def main(self, twin: int) -> None:
         """`twin`: the guard's pid. Returns when told to end."""
-        libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+        process.become_subreaper()
         libc.set_process_name("fairlead-warden")
         (self._layout.run / "warden.pid").write_text(str(os.getpid()))
         signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
@@ -67,6 +68,7 @@ class Warden:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._watch_twin(twin)
         self._load()
+        warm_up_first()
         self._start_due(only=FIRST)
         warm_up()
         self._listen()
@@ -249,7 +251,7 @@ class Warden:
                 os.setsid()
                 signal.set_wakeup_fd(-1)
                 os.closerange(3, 256)
-                guard(self._layout, self._run, own)
+                be_guarded_by_this_process(self._layout, own)
             finally:
                 os._exit(0)
         self._watch_twin(pid)
@@ -271,45 +273,13 @@ class Warden:
         self._layout.zygote.unlink(missing_ok=True)
 
 
-def guard(layout: Layout, run: Run, warden: int) -> None:
-    """The other process: waits for the warden's end, and is the next one's parent."""
-    libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
-    libc.set_process_name("fairlead-guard")
+def be_guarded_by_this_process(layout: Layout, warden: int) -> None:
+    """The calling process becomes the guard: the parent of the next warden. Does not return."""
+    process.become_subreaper()
     (layout.run / "guard.pid").write_text(str(os.getpid()))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    own = os.getpid()
-    poll = select.poll()
-    pidfd = os.pidfd_open(warden)
-    poll.register(pidfd, select.POLLIN)
-    while True:
-        if not poll.poll(1000):
-            _reap_orphans(layout)
-            continue
-        poll.unregister(pidfd)
-        os.close(pidfd)
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.setsid()
-                Warden(layout, run).main(own)
-            finally:
-                os._exit(0)
-        pidfd = os.pidfd_open(pid)
-        poll.register(pidfd, select.POLLIN)
-        _reap_orphans(layout)
-
-
-def _reap_orphans(layout: Layout) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        code = os.waitstatus_to_exitcode(status)
-        (layout.exits / str(pid)).write_text(str(code if code >= 0 else 128 - code))
+    command = [sys.executable, "-m", "fairlead", "warden", "--name", layout.name, "--guard"]
+    guard.become(str(layout.run), warden, command)
 
 
 def _exit_code(run: Run, argv: list[str]) -> int:
@@ -322,15 +292,34 @@ def _exit_code(run: Run, argv: list[str]) -> int:
     return 0
 
 
+def warm_up_first() -> None:
+    """Imports the API server, and does once what every part would begin with."""
+    import asyncio
+    import ssl
+
+    import uvloop
+
+    import fairlead.apiserver.part  # noqa: F401
+
+    uvloop.run(asyncio.sleep(0))
+    for side in (ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER):
+        ssl.SSLContext(side)  # OpenSSL sets itself up
+    _keep_shared()
+
+
 def warm_up() -> None:
-    """Imports all that parts need, and keeps the collector from touching what they share."""
-    import fairlead.apiserver.part
+    """Imports all that the other parts need."""
     import fairlead.controllers.part
     import fairlead.dns.part
     import fairlead.node.part
     import fairlead.proxy.part
     import fairlead.scheduler.part  # noqa: F401
 
+    _keep_shared()
+
+
+def _keep_shared() -> None:
+    """A page that nobody writes to is there once for all: the collector shall not mark what is there by now."""
     gc.collect()
     gc.disable()
     gc.freeze()
