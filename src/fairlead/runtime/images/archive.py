@@ -21,10 +21,14 @@ def load(store: ImageStore, path: Path) -> list[str]:
     try:
         with raw, tarfile.open(fileobj=raw) as tar:
             members = {member.name.removeprefix("./"): member for member in tar.getmembers()}
-            if "manifest.json" in members:
-                return _docker(store, tar, members)
-            if "index.json" in members:
-                return _oci(store, tar, members)
+            for head, read in (("manifest.json", _docker), ("index.json", _oci)):
+                if head not in members:
+                    continue
+                try:
+                    return read(store, tar, members)
+                except (KeyError, TypeError, ValueError) as error:
+                    why = f"{path}: {head} does not describe images: {type(error).__name__}: {error}"
+                    raise ImageFault("ErrImagePull", why) from error
     except tarfile.TarError as error:
         raise ImageFault("ErrImagePull", f"{path}: not a tar archive: {error}") from error
     raise ImageFault("ErrImagePull", f"{path}: neither a docker nor an OCI archive: no manifest.json, no index.json")

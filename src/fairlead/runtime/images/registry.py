@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import tempfile
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ ACCEPT = ", ".join(
     )
 )
 SECONDS = 20.0
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}.get(os.uname().machine, os.uname().machine)
 
 
 def pull(store: ImageStore, name: str) -> Image:
@@ -38,6 +40,9 @@ def pull(store: ImageStore, name: str) -> Image:
     try:
         with httpx.Client(base_url=_base(wanted), follow_redirects=True, timeout=SECONDS) as client:
             return _Pull(store, wanted, client).run()
+    except (KeyError, TypeError, ValueError) as error:
+        text = f'failed to pull and unpack image "{wanted}": the registry answered what is no image: {error!r}'
+        raise ImageFault("ErrImagePull", text) from error
     except httpx.HTTPError as error:
         text = f'failed to pull and unpack image "{wanted}": failed to resolve reference "{wanted}": {error}'
         raise ImageFault("ErrImagePull", text) from error
@@ -80,7 +85,7 @@ class _Pull:
     def _chosen(self, manifests: list[Json]) -> str:
         for each in manifests:
             platform = each.get("platform") or {}
-            if (platform.get("os"), platform.get("architecture")) == ("linux", "amd64"):
+            if (platform.get("os"), platform.get("architecture")) == ("linux", ARCHITECTURE):
                 return str(each["digest"])
         raise ImageFault("ErrImagePull", f'no match for platform in manifest: "{self._wanted}": not found')
 

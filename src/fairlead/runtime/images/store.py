@@ -8,7 +8,9 @@ import hashlib
 import json
 import os
 import shutil
+import tarfile
 import time
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +119,12 @@ class ImageStore:
             temporary.unlink()
             raise ImageFault("ErrImagePull", f"failed commit on ref: unexpected digest {name}, expected {expected}")
         tree = temporary.with_suffix(".tree")
-        diff_id = unpack.unpack(temporary, tree)
+        try:
+            diff_id = unpack.unpack(temporary, tree)
+        except (ImageFault, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+            temporary.unlink()
+            shutil.rmtree(tree, ignore_errors=True)
+            raise ImageFault("ErrImagePull", f"failed to extract layer {name}: {error}") from error
         target = self._layer(diff_id)
         if target.exists():
             shutil.rmtree(tree)

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import shutil
 import stat
 import tarfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import IO, BinaryIO, cast
 from fairlead.runtime.interface import ImageFault
 
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
+MOST_STEPS = 4096  # of a path and the links on its way
 
 
 class _Hashing:
@@ -45,31 +47,29 @@ def unpack(archive: Path, target: Path) -> str:
 
 
 def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    name = member.name.lstrip("/").removeprefix("./")
-    if name in ("", "."):
+    parts = [part for part in member.name.split("/") if part not in ("", ".")]
+    if not parts:
         target.chmod(member.mode)
         return
-    path = target / name
-    if ".." in Path(name).parts:
+    path = _inside(target, parts[:-1]) / parts[-1]
+    if path.name == "..":
         raise ImageFault("ErrImagePull", f"layer has a path that leads outside: {member.name}")
-    _safe_parent(target, path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if path.name == OPAQUE:
         os.setxattr(path.parent, "trusted.overlay.opaque", b"y")
         return
     if path.name.startswith(WHITEOUT):
-        os.mknod(path.with_name(path.name[len(WHITEOUT) :]), stat.S_IFCHR, os.makedev(0, 0))
-        return
-    if member.islnk():
-        source = target / member.linkname.lstrip("/").removeprefix("./")
-        if ".." in Path(member.linkname).parts:
-            raise ImageFault("ErrImagePull", f"layer has a link that leads outside: {member.linkname}")
-        _safe_parent(target, source.parent)
-        path.unlink(missing_ok=True)
-        os.link(source, path, follow_symlinks=False)
+        hidden = path.with_name(path.name[len(WHITEOUT) :])
+        if not os.path.lexists(hidden):  # what the layer itself has is not hidden by it
+            os.mknod(hidden, stat.S_IFCHR, os.makedev(0, 0))
         return
     if path.is_symlink() or (path.exists() and not (path.is_dir() and member.isdir())):
-        path.unlink()
-    member.name = name
+        _remove(path)
+    if member.islnk():
+        source = [part for part in member.linkname.split("/") if part not in ("", ".")]
+        os.link(_inside(target, source[:-1]) / source[-1], path, follow_symlinks=False)
+        return
+    member.name = str(path.relative_to(target))
     tar.extract(member, target, set_attrs=False, filter="fully_trusted", numeric_owner=True)
     os.lchown(path, member.uid, member.gid)
     if not member.issym():
@@ -77,8 +77,31 @@ def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
         os.utime(path, (member.mtime, member.mtime))
 
 
-def _safe_parent(root: Path, folder: Path) -> None:
-    """Makes what is missing; a symbolic link on the way is not followed out of the tree."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not folder.resolve().is_relative_to(root.resolve()):
-        raise ImageFault("ErrImagePull", f"layer has a path that leads outside: {folder}")
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _inside(root: Path, parts: list[str]) -> Path:
+    """Where a path leads for whom `root` is `/`: symbolic links and `..` never lead out of it."""
+    path, waiting = root, list(reversed(parts))
+    for _ in range(MOST_STEPS):
+        if not waiting:
+            return path
+        part = waiting.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            path = path.parent if path != root else root
+            continue
+        step = path / part
+        if not step.is_symlink():
+            path = step
+            continue
+        link = str(step.readlink())
+        if link.startswith("/"):
+            path = root
+        waiting += reversed(link.split("/"))
+    raise ImageFault("ErrImagePull", f"layer has too many levels of symbolic links: {'/'.join(parts)}")
