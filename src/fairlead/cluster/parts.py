@@ -65,10 +65,11 @@ def parts_of(layout: Layout, plan: AddressPlan) -> list[PartSpec]:
         ),
         part("scheduler", "scheduler", f"--kubeconfig={pki / 'scheduler.conf'}"),
     ]
-    return found + [_agent(layout, node) for node in plan.nodes]
+    alone = len(plan.nodes) == 1  # then its pods have nowhere else to go
+    return found + [_agent(layout, node, tainted=node.control_plane and not alone) for node in plan.nodes]
 
 
-def _agent(layout: Layout, node: NodePlan) -> PartSpec:
+def _agent(layout: Layout, node: NodePlan, *, tainted: bool) -> PartSpec:
     pki, network = layout.pki, str(layout.namespace(node.name))
     argv = [
         "agent",
@@ -90,5 +91,6 @@ def _agent(layout: Layout, node: NodePlan) -> PartSpec:
     ]
     if node.control_plane:
         argv.append("--node-labels=node-role.kubernetes.io/control-plane=,node-role.kubernetes.io/master=")
+    if tainted:
         argv.append(f"--register-with-taints={CONTROL_PLANE_TAINT}=:NoSchedule")
     return PartSpec(f"agent-{node.name}", tuple(argv), network, str(layout.run / "logs" / f"agent-{node.name}.log"))

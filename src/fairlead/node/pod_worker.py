@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fairlead.api.status import ApiError
-from fairlead.api.types.core import Capabilities, Container, Pod, PodSecurityContext, PodStatus, SecurityContext
+from fairlead.api.types.core import Container, Pod, PodStatus
 from fairlead.client.events import reference
 from fairlead.host import process
 from fairlead.node import backoff, environment, names, pod_status
+from fairlead.node.container_spec import container_spec
 from fairlead.node.downward import Self
 from fairlead.node.observed import Failure, Health, Observed, Run, Sandbox, Waiting
 from fairlead.node.plan import Action, CreateSandbox, Forget, Plan, Start, Stop, StopPod, plan, seen_at, stop_order
@@ -23,7 +24,7 @@ from fairlead.node.probe import probes_of
 from fairlead.node.prober import Prober
 from fairlead.node.sources import SourceError, Sources
 from fairlead.node.volumes.mounting import Volumes, fetch
-from fairlead.runtime.interface import ContainerRecord, ContainerSpec, Mount, RuntimeFault, SandboxRecord, SandboxSpec
+from fairlead.runtime.interface import ContainerRecord, ContainerSpec, RuntimeFault, SandboxRecord, SandboxSpec
 
 if TYPE_CHECKING:
     from fairlead.node.agent import Agent
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY = 2.0  # seconds until a failed sandbox or volume is tried again
+PULL_BACK_OFF_TOLD = 1.0  # seconds from a failed pull until the wait for the next one is what is told
 REFRESH = 60.0  # seconds between looks at what volumes are filled from
 
 
@@ -293,10 +295,11 @@ class PodWorker:
         if isinstance(error, RuntimeFault) and error.reason in ("ErrImagePull", "ImagePullBackOff"):
             retry = self._agent.images.retry_at(container.image)
             later = f'Back-off pulling image "{container.image}": {error.reason}: {error}'
-            texts = [(now, error.reason, str(error)), (now + 1.0, "ImagePullBackOff", later)]
+            texts = [(now, error.reason, str(error)), (now + PULL_BACK_OFF_TOLD, "ImagePullBackOff", later)]
             if error.reason == "ImagePullBackOff":
                 texts = texts[:1]
-            self._failures[name] = Failure(tuple(texts), retry)
+            failure = self._failures[name] = Failure(tuple(texts), retry)
+            asyncio.get_running_loop().call_later(PULL_BACK_OFF_TOLD, self._tell_back_off, container, failure)
             return
         reason = error.reason if isinstance(error, RuntimeFault) else "CreateContainerConfigError"
         if not (isinstance(error, RuntimeFault) and reason.startswith(("ErrImage", "InvalidImage"))):
@@ -307,58 +310,18 @@ class PodWorker:
         runs = sum(record.name == name for record in self._records.values())
         self._failures[name] = Failure(((now, reason, str(error)),), now + min(10.0 * 2 ** min(runs, 5), 300.0))
 
-    def _spec(self, container: Container, attempt: int) -> ContainerSpec:
-        pod, agent = self.pod, self._agent
-        assert self._sources is not None
-        services = agent.service_variables(pod)
-        variables = environment.variables(container, self._self(self._ip), self._sources, services)
-        context = container.security_context or SecurityContext()
-        capabilities = context.capabilities or Capabilities()
-        user, group, groups = _identity(pod, context)
-        metadata = pod.metadata
-        logs = Path(agent.options.state_dir) / "logs"
-        folder = logs / f"{metadata.namespace}_{metadata.name}_{metadata.uid}" / container.name
-        return ContainerSpec(
-            id=f"{metadata.uid[:13]}-{container.name}-{attempt}"[:120],
-            sandbox=f"{metadata.uid}-0",
-            pod_uid=metadata.uid,
-            name=container.name,
-            attempt=attempt,
-            image=container.image,
-            command=tuple(environment.expanded(container.command, variables)),
-            args=tuple(environment.expanded(container.args, variables)),
-            env=(("HOSTNAME", names.hostname(pod)), *variables.items()),
-            working_dir=container.working_dir,
-            mounts=self._mounts(container),
-            log_path=str(folder / f"{attempt}.log"),
-            termination_message_path=container.termination_message_path,
-            tty=container.tty,
-            stdin=container.stdin,
-            stdin_once=container.stdin_once,
-            user=user,
-            group=group,
-            groups=groups,
-            privileged=context.privileged,
-            capabilities_add=tuple(capabilities.add),
-            capabilities_drop=tuple(capabilities.drop),
-            read_only_root=context.read_only_root_filesystem,
-            title=metadata.name,
-        )
+    def _tell_back_off(self, container: Container, failure: Failure) -> None:
+        if self._failures.get(container.name) is failure:
+            self._event("Normal", "BackOff", f'Back-off pulling image "{container.image}"', container.name)
+            self._event("Warning", "Failed", "Error: ImagePullBackOff", container.name)
 
-    def _mounts(self, container: Container) -> tuple[Mount, ...]:
-        mounts = []
-        for mount in container.volume_mounts:
-            source = self._volumes.paths[mount.name]
-            if mount.sub_path:
-                source = source / mount.sub_path
-                if not source.exists():
-                    source.mkdir(parents=True)
-            mounts.append(Mount(str(source), mount.mount_path, mount.read_only))
-        taken = {mount.target for mount in mounts}
-        for name in ("hosts", "resolv.conf"):
-            if f"/etc/{name}" not in taken:
-                mounts.append(Mount(str(self._volumes.root / name), f"/etc/{name}"))
-        return tuple(mounts)
+    def _spec(self, container: Container, attempt: int) -> ContainerSpec:
+        agent = self._agent
+        assert self._sources is not None
+        services = agent.service_variables(self.pod)
+        variables = environment.variables(container, self._self(self._ip), self._sources, services)
+        logs = Path(agent.options.state_dir) / "logs"
+        return container_spec(self.pod, container, attempt, variables=variables, volumes=self._volumes, logs=logs)
 
     # Probes.
 
@@ -495,15 +458,6 @@ def _run_of(record: ContainerRecord) -> Run:
         reason=record.reason,
         message=record.message,
     )
-
-
-def _identity(pod: Pod, context: SecurityContext) -> tuple[int | None, int | None, tuple[int, ...]]:
-    """User, group and more groups: the container's, else the pod's; None: the image's."""
-    common = pod.spec.security_context or PodSecurityContext()
-    user = context.run_as_user if context.run_as_user is not None else common.run_as_user
-    group = context.run_as_group if context.run_as_group is not None else common.run_as_group
-    shared = () if common.fs_group is None else (common.fs_group,)
-    return user, group, (*common.supplemental_groups, *shared)
 
 
 def _complete(status: PodStatus) -> dict[str, Any]:
