@@ -1,20 +1,24 @@
 """What the server counts, by Kubernetes' names."""
 
-from functools import cache
+from functools import cache, lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from fairlead.apiserver.routing import Route
+
 REGISTRY = CollectorRegistry()
+LABELS = ("verb", "dry_run", "group", "version", "resource", "subresource", "scope", "component")
+_VERBS = {"create": "POST", "update": "PUT"}  # the others are called what they are
 REQUESTS = Counter(
     "apiserver_request",
     "Counter of apiserver requests broken out for each verb, group, version, resource, subresource and HTTP code.",
-    ["verb", "group", "version", "resource", "subresource", "code"],
+    [*LABELS, "code"],
     registry=REGISTRY,
 )
 DURATION = Histogram(
     "apiserver_request_duration_seconds",
     "Response latency distribution in seconds for each verb and resource.",
-    ["verb", "group", "version", "resource", "subresource"],
+    LABELS,
     buckets=(0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
     registry=REGISTRY,
 )
@@ -23,7 +27,15 @@ WATCHERS = Gauge(
 )
 
 
-Labels = tuple[str, str, str, str, str]  # verb, group, version, resource, subresource
+Labels = tuple[str, ...]  # as in LABELS
+
+
+@lru_cache(maxsize=1024)
+def labels_of(route: Route) -> Labels:
+    resource = route.resource
+    scope = "resource" if route.name is not None else "namespace" if route.namespace is not None else "cluster"
+    verb = _VERBS.get(route.verb, route.verb.upper())
+    return verb, "", resource.group, resource.version, resource.plural, route.subresource, scope, "apiserver"
 
 
 @cache

@@ -64,7 +64,7 @@ class ApiServer:
             return self._path(request)
         self._api.authorizer.check(user, _attributes(found))
         began = time.perf_counter()
-        labels = (found.verb, found.resource.group, found.resource.version, found.resource.plural, found.subresource)
+        labels = metrics.labels_of(found)
         code = 500
         try:
             answer = await self._call(request, found, user)

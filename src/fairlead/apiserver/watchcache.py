@@ -5,7 +5,7 @@ keep up is dropped, never waited for.
 """
 
 import asyncio
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -71,18 +71,24 @@ class Shelf:
         self.floor = floor  # a watch can go on from here or later
         self.revision = floor  # of the last change
         self.watchers: dict[Watcher, str] = {}  # → the prefix of keys it wants
-        self._sorted: list[str] = []
+        self._keys: list[str] = []
+        self._ordered: list[Entry] = []  # by key: whole lists are slices of it
 
     def apply(self, change: Change) -> Event:
         previous = self.entries.get(change.key)
         if change.value is None:
             entry = None
             if self.entries.pop(change.key, None) is not None:
-                del self._sorted[bisect_left(self._sorted, change.key)]
+                place = bisect_left(self._keys, change.key)
+                del self._keys[place], self._ordered[place]
         else:
             entry = Entry(change.key, change.revision, change.value)
+            place = bisect_left(self._keys, change.key)
             if previous is None:
-                insort(self._sorted, change.key)
+                self._keys.insert(place, change.key)
+                self._ordered.insert(place, entry)
+            else:
+                self._ordered[place] = entry
             self.entries[change.key] = entry
         event = Event(change.revision, entry, previous)
         if len(self.events) == RING:
@@ -91,10 +97,13 @@ class Shelf:
         self.revision = change.revision
         return event
 
-    def keys(self, prefix: str, after: str = "") -> list[str]:
-        """Keys beneath a prefix (which ends with a slash) in order, those behind `after` only."""
-        first = bisect_right(self._sorted, max(prefix, after))
-        return self._sorted[first : bisect_left(self._sorted, prefix[:-1] + "0", first)]  # "0" follows "/"
+    def span(self, prefix: str, after: str = "") -> range:
+        """The places of what is beneath a prefix (which ends with a slash), in order, behind `after` only."""
+        first = bisect_right(self._keys, max(prefix, after))
+        return range(first, bisect_left(self._keys, prefix[:-1] + "0", first))  # "0" follows "/"
+
+    def slice(self, places: range) -> list[Entry]:
+        return self._ordered[places.start : places.stop]
 
     def since(self, revision: int) -> list[Event]:
         """Changes after a revision, in order. The caller has checked the floor."""

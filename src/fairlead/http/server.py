@@ -369,12 +369,13 @@ def _head(status: int, content_type: str, headers: Headers, length: str) -> byte
 
 
 def _write(transport: asyncio.Transport, response: Response, head_only: bool, keep_alive: bool) -> None:
-    body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
-    length = f"content-length: {len(body)}" + ("" if keep_alive else "\r\nconnection: close")
+    pieces = [response.body] if isinstance(response.body, bytes) else response.body
+    size = sum(map(len, pieces))
+    length = f"content-length: {size}" + ("" if keep_alive else "\r\nconnection: close")
     head = _head(response.status, response.content_type, response.headers, length)
     if head_only:
         transport.write(head)
-    elif len(body) < COPIED:
-        transport.write(head + body)
+    elif size < COPIED:
+        transport.write(b"".join((head, *pieces)))
     else:
-        transport.writelines((head, body))
+        transport.writelines((head, *pieces))

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from bisect import bisect_right
 from itertools import islice
 from typing import Any
 
@@ -53,14 +52,14 @@ def page(call: Call) -> tuple[list[Entry], int, str, int | None]:
     shelf, beneath, matches = cache.shelf(call.resource.prefix), prefix(call), matcher(call)
     limit = _number(call, "limit")
     revision, after = _continue(call, beneath)
-    keys = shelf.keys(beneath, after)
+    places = shelf.span(beneath, after)
     if matches is None:
-        entries = [shelf.entries[key] for key in (keys[:limit] if limit else keys)]
-        remaining = len(keys) - len(entries)
+        entries = shelf.slice(places[:limit] if limit else places)
+        remaining = len(places) - len(entries)
     else:
-        matching = (entry for key in keys if matches(entry := shelf.entries[key]))
+        matching = (entry for entry in shelf.slice(places) if matches(entry))
         entries = list(islice(matching, limit or None))
-        remaining = len(keys) - bisect_right(keys, entries[-1].key) if limit and len(entries) == limit else 0
+        remaining = len(shelf.span(beneath, entries[-1].key)) if limit and len(entries) == limit else 0
     if not remaining:
         return entries, revision, "", None
     revision = revision or cache.revision
@@ -127,4 +126,4 @@ def _head(call: Call) -> Json:
 
 def _joined(call: Call, entries: list[Entry], metadata: Json) -> list[bytes]:
     head = json.dumps({**_head(call), "metadata": metadata}, separators=(",", ":"))
-    return [head[:-1].encode(), b',"items":[', b",".join([entry.body for entry in entries]), b"]}"]
+    return [head[:-1].encode() + b',"items":[', b",".join([entry.body for entry in entries]), b"]}"]

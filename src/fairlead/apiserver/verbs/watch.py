@@ -86,7 +86,7 @@ class _Watch:
         return self._lines([e for e in self._shelf.since(self._from) if e.subject.key.startswith(self._prefix)])
 
     def _state(self) -> bytes:
-        entries = [self._shelf.entries[key] for key in self._shelf.keys(self._prefix)]
+        entries = self._shelf.slice(self._shelf.span(self._prefix))
         return b"".join(
             self._line("ADDED", entry, None) for entry in entries if self._matches is None or self._matches(entry)
         )
