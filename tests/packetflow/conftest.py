@@ -1,11 +1,14 @@
 """One lab for all tests of packets; each mode programs both of its nodes."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from fairlead.proxy.mode import Mode
 from tests.packetflow.lab import NODES, Lab, lab
-from tests.packetflow.modes import MODES, Mode
+from tests.packetflow.modes import MODES
+from tests.packetflow.rules import rules
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +22,15 @@ class Proxies:
 
     def __init__(self, lab: Lab, mode: str) -> None:
         self.lab = lab
+        self.mode = mode
         self.nodes: dict[str, Mode] = {node: MODES[mode](node, lab.namespace(node)) for node in NODES}
 
     def apply(self, changes: dict[str, tuple]) -> None:  # type: ignore[type-arg]
         for mode in self.nodes.values():
             mode.apply(changes)
+
+    def rules(self, node: str) -> Any:
+        return rules(self.mode, self.lab.namespace(node))
 
     def clean_up(self) -> None:
         for mode in self.nodes.values():

@@ -2,23 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from fairlead.host import namespaces
+from fairlead.host.iptables import Iptables
 from fairlead.host.nft import Nft
+from fairlead.proxy.mode import Mode, Node
+from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.nftables import NftablesMode
-from fairlead.services.model import ServicePort
 from tests.packetflow.lab import POD_CIDR, SERVICE_CIDR
 
 
-class Mode(Protocol):
-    def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None: ...
-
-    def clean_up(self) -> None: ...
-
-
 def _nftables(node: str, namespace: Path) -> Mode:
-    return NftablesMode(namespaces.run_in(namespace, Nft), node, POD_CIDR, SERVICE_CIDR)
+    return NftablesMode(namespaces.run_in(namespace, Nft), Node(node, POD_CIDR, SERVICE_CIDR))
 
 
-MODES: dict[str, Callable[[str, Path], Mode]] = {"nftables": _nftables}
+def _iptables(node: str, namespace: Path) -> Mode:
+    return IptablesMode(Iptables(namespace), Node(node, POD_CIDR, SERVICE_CIDR))
+
+
+MODES: dict[str, Callable[[str, Path], Mode]] = {"iptables": _iptables, "nftables": _nftables}

@@ -25,7 +25,8 @@ def test_a_client_stays_with_its_endpoint(proxies: Proxies) -> None:
 def test_clients_are_spread(proxies: Proxies) -> None:
     """Each source has an endpoint of its own: twelve times four sources cannot all have drawn the same."""
     seen = set()
-    for seconds in range(100, 112):  # each timeout is a new Service to the rules: everybody draws again
+    for seconds in range(100, 112):
+        proxies.apply({"dev/web": ()})  # what was known of clients goes with it: everybody draws again
         proxies.apply({"dev/web": (service(endpoints=(A, B, C), affinity=seconds),)})
         seen |= {
             proxies.lab.connect(source, CLUSTER_IP, "TCP", PORT).endpoint for source in ("a", "idle", "node1", "client")

@@ -1,9 +1,7 @@
 """Changes one after another: the rules are those that a proxy started now would make, and connections survive."""
 
 import json
-import subprocess
 from collections import Counter
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +11,7 @@ from fairlead.services.model import ServicePort
 from tests.packetflow.conftest import Proxies
 from tests.packetflow.lab import SILENCE, Lab
 from tests.packetflow.modes import MODES
+from tests.packetflow.rules import rules
 from tests.packetflow.services import CLUSTER_IP, ENDING, PORT, UNREADY, A, B, C, D, endpoint, service
 
 pytestmark = pytest.mark.netns
@@ -44,41 +43,22 @@ def service_states(draw: st.DrawFn) -> tuple[ServicePort, ...]:
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(states=st.lists(service_states(), min_size=2, max_size=6))
-def test_step_by_step_comes_to_what_starting_over_makes(built: Lab, states: list[tuple[ServicePort, ...]]) -> None:
-    stepping = MODES["nftables"]("node1", built.namespace("node1"))
-    for state in states:
-        stepping.apply({"dev/web": state})
-        stepped = _table(built, "node1")
-        fresh = MODES["nftables"]("node2", built.namespace("node2"))
-        # The other node, told that it is the first one: nothing of it is left from before.
-        fresh._node = stepping._node  # type: ignore[attr-defined]
-        fresh.apply({"dev/web": state})
-        assert stepped == _table(built, "node2")
-    stepping.clean_up()
-    fresh.clean_up()
-
-
-def _table(lab: Lab, node: str) -> dict[str, Any]:
-    """The table without what may differ: handles, order, expiry, empty chains for other numbers of endpoints, and
-    which endpoint of a frontend stands in which slot."""
-    command = ["nsenter", f"--net={lab.namespace(node)}", "nft", "-j", "list", "table", "ip", "kube-proxy"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=10)
-    rules: dict[str, list[str]] = {}
-    sets: dict[str, Counter[str]] = {}
-    for item in json.loads(done.stdout)["nftables"]:
-        if rule := item.get("rule"):
-            rules.setdefault(rule["chain"], []).append(json.dumps(rule["expr"]))
-        elif found := item.get("set") or item.get("map"):
-            sets[found["name"]] = Counter(_unslotted(found["name"], each) for each in found.get("elem", ()))
-    shared = {name for name in rules if name.removeprefix("masq-").startswith(("lb-", "np-"))}
-    return {"rules": {name: text for name, text in rules.items() if name not in shared}, "sets": sets}
-
-
-def _unslotted(name: str, element: Any) -> str:
-    if name.startswith(("endpoints-", "nodeport-endpoints-")):
-        (key, value) = element
-        return json.dumps([key["concat"][:-1], value])
-    return json.dumps(element)
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_step_by_step_comes_to_what_starting_over_makes(
+    built: Lab, mode: str, states: list[tuple[ServicePort, ...]]
+) -> None:
+    stepping, fresh = (MODES[mode](node, built.namespace(node)) for node in ("node1", "node2"))
+    try:
+        for state in states:
+            stepping.apply({"dev/web": state})
+            # The other node, told that it is the first one. It starts over what an earlier proxy has left.
+            fresh = MODES[mode]("node2", built.namespace("node2"))
+            fresh._node = stepping._node  # type: ignore[attr-defined]
+            fresh.apply({"dev/web": state})
+            assert rules(mode, built.namespace("node1")) == rules(mode, built.namespace("node2"))
+    finally:
+        stepping.clean_up()
+        fresh.clean_up()
 
 
 def test_an_open_connection_survives_changes_around_it(proxies: Proxies) -> None:
@@ -92,11 +72,11 @@ def test_an_open_connection_survives_changes_around_it(proxies: Proxies) -> None
 
 def test_a_service_that_is_gone_leaves_nothing(proxies: Proxies) -> None:
     proxies.apply({"dev/web": ()})
-    empty = _table(proxies.lab, "node1")
+    empty = proxies.rules("node1")
     proxies.apply({"dev/web": (service(endpoints=(A, B), affinity=100, external_policy="Local"),)})
-    assert _table(proxies.lab, "node1") != empty
+    assert proxies.rules("node1") != empty
     proxies.apply({"dev/web": ()})
-    assert _table(proxies.lab, "node1") == empty
+    assert proxies.rules("node1") == empty
 
 
 def test_endpoints_are_drawn_evenly(proxies: Proxies) -> None:

@@ -14,9 +14,10 @@ from fairlead.client.config import ConfigError, load, mounted
 from fairlead.client.informer import Informer
 from fairlead.client.rest import Client
 from fairlead.host import conntrack
-from fairlead.host.nft import Nft, NftError
+from fairlead.host.nft import Nft
 from fairlead.proxy import status
 from fairlead.proxy.metrics import Metrics
+from fairlead.proxy.mode import ModeError, Node
 from fairlead.proxy.modes.nftables import NftablesMode
 from fairlead.services.model import ServicePort, service_ports
 
@@ -86,7 +87,7 @@ async def serve(options: Options) -> None:
 
 class Proxy:
     def __init__(self, options: Options, client: Client) -> None:
-        self._mode = NftablesMode(Nft(), options.node_name, options.cluster_cidr, options.service_cidr)
+        self._mode = NftablesMode(Nft(), Node(options.node_name, options.cluster_cidr, options.service_cidr))
         self._options = options
         self._services = Informer(client, "services", Service, label_selector=OURS)
         self._slices = Informer(client, "endpointslices.discovery.k8s.io", EndpointSlice, label_selector=OURS)
@@ -132,7 +133,7 @@ class Proxy:
             changes = {key: self._ports(key) for key in dirty}
             try:
                 self._mode.apply(changes)
-            except NftError as error:
+            except ModeError as error:
                 log.warning("cannot program %d services, starting over: %s", len(changes), error)
                 self._metrics.failures.inc()
                 self._mode.restart()

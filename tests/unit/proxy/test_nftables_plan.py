@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.proxy.modes.nftables.plan import Node, arrange, elements_script, plan
+from fairlead.proxy.mode import Node
+from fairlead.proxy.modes.nftables.plan import arrange, elements_script, plan
 from fairlead.services.model import Endpoint, ServicePort, ServicePortName
 
 NODE1 = Node("node1", "10.244.0.0/16")

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fairlead.host.nft import Nft, NftError
-from fairlead.proxy.modes.nftables.plan import Elements, Node, Wanted, elements_script, plan, shared_chain
+from fairlead.proxy.mode import ModeError, Node
+from fairlead.proxy.modes.nftables.plan import Elements, Wanted, elements_script, plan, shared_chain
 from fairlead.proxy.modes.nftables.skeleton import TABLE, skeleton
 from fairlead.services.model import ServicePort
 
@@ -34,10 +35,9 @@ class _Change:
 class NftablesMode:
     """One node's table. Services are keyed "namespace/name"."""
 
-    def __init__(self, nft: Nft, node: str, pod_cidr: str, service_cidr: str) -> None:
+    def __init__(self, nft: Nft, node: Node) -> None:
         self._nft = nft
-        self._node = Node(node, pod_cidr)
-        self._service_cidr = service_cidr
+        self._node = node
         self._applied: dict[str, Wanted] = {}
         self._users: Counter[Key] = Counter()  # how many Services need an element: hairpins are shared
         self._slots: dict[str, tuple[tuple[str, int], ...]] = {}
@@ -45,14 +45,17 @@ class NftablesMode:
         self._started = False
 
     def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
-        """`changes`: all ports of each Service that may have changed; none: it is gone. Raises NftError."""
+        """`changes`: all ports of each Service that may have changed; none: it is gone. Raises ModeError."""
         wanted = {key: plan(ports, self._node, self._slots) for key, ports in changes.items()}
         change = self._change(wanted)
         script = change.script()
         if not self._started:
-            script = [skeleton(self._node.pod_cidr, self._service_cidr), *script]
+            script = [skeleton(self._node.pod_cidr, self._node.service_cidr), *script]
         if script:
-            self._nft.run("\n".join(script))
+            try:
+                self._nft.run("\n".join(script))
+            except NftError as error:
+                raise ModeError(str(error)) from error
         self._started = True
         self._shared |= change.shared
         for element, count in change.users.items():

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fairlead.proxy.mode import Node
 from fairlead.proxy.modes.nftables.skeleton import PROTOCOLS, TABLE
 from fairlead.services.model import Endpoint, ServicePort, usable
 
@@ -16,14 +17,6 @@ Elements = dict[tuple[str, str], str]  # (map or set, key) → value; "" in a se
 Slots = Mapping[
     str, tuple[tuple[str, int], ...]
 ]  # the order of endpoints, by frontend: "endpoints-tcp 10.96.0.10 . 53"
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """Where the rules are: its name, and the range that pods of the cluster have their addresses from."""
-
-    name: str
-    pod_cidr: str
 
 
 @dataclass(slots=True)

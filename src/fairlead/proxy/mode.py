@@ -1,0 +1,36 @@
+"""What every mode of the proxy is: told which Services changed, it makes the kernel do so."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from fairlead.services.model import ServicePort
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Where the rules are: its name, and the cluster's ranges of addresses."""
+
+    name: str
+    pod_cidr: str
+    service_cidr: str = "10.96.0.0/12"
+
+
+class ModeError(Exception):
+    """The kernel or a program refused a change. Nothing of it is believed to be there."""
+
+
+class Mode(Protocol):
+    """One node's rules. Services are keyed "namespace/name"."""
+
+    def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
+        """`changes`: all ports of each Service that may have changed; none: it is gone. Raises ModeError."""
+
+    def restart(self) -> None:
+        """What is in the kernel is not what we believed: the next apply starts over, with everything."""
+
+    @property
+    def known(self) -> Iterable[str]: ...
+
+    def clean_up(self) -> None:
+        """Takes away all that the mode may have left, also from an earlier process."""

@@ -1,0 +1,52 @@
+"""What a mode has made of the kernel of a node, without what may differ where the effect is the same."""
+
+import json
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+
+def rules(mode: str, namespace: Path) -> Any:
+    return {"nftables": _nftables, "iptables": _iptables}[mode](namespace)
+
+
+def _output(namespace: Path, *argv: str) -> str:
+    command = ["nsenter", f"--net={namespace}", *argv]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout
+
+
+def _nftables(namespace: Path) -> Any:
+    """Without handles, order, expiry, empty chains for other numbers of endpoints, and which endpoint of a frontend
+    stands in which slot."""
+    found = json.loads(_output(namespace, "nft", "-j", "list", "table", "ip", "kube-proxy"))
+    chains: dict[str, list[str]] = {}
+    sets: dict[str, Counter[str]] = {}
+    for item in found["nftables"]:
+        if rule := item.get("rule"):
+            chains.setdefault(rule["chain"], []).append(json.dumps(rule["expr"]))
+        elif kept := item.get("set") or item.get("map"):
+            sets[kept["name"]] = Counter(_unslotted(kept["name"], each) for each in kept.get("elem", ()))
+    shared = {name for name in chains if name.removeprefix("masq-").startswith(("lb-", "np-"))}
+    return {"rules": {name: text for name, text in chains.items() if name not in shared}, "sets": sets}
+
+
+def _unslotted(name: str, element: Any) -> str:
+    if name.startswith(("endpoints-", "nodeport-endpoints-")):
+        (key, value) = element
+        return json.dumps([key["concat"][:-1], value])
+    return json.dumps(element)
+
+
+def _iptables(namespace: Path) -> Any:
+    """Chains that many Services share hold their rules in any order, but for the last one."""
+    chains: dict[str, list[str]] = {}
+    for table in ("nat", "filter"):
+        for line in _output(namespace, "iptables-save", "-t", table).splitlines():
+            if line.startswith(":"):
+                chains.setdefault(f"{table} {line[1:].split()[0]}", [])
+            elif line.startswith("-A "):
+                chains[f"{table} {line.split()[1]}"].append(line)
+    last = chains["nat KUBE-SERVICES"][-1]
+    shared = ("KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES")
+    return last, {name: sorted(each) if name.endswith(shared) else each for name, each in chains.items()}
