@@ -48,14 +48,12 @@ def _plan(layout: Layout) -> AddressPlan:
 )
 @click.option(
     "--proxy-mode",
-    default="nftables",
-    show_default=True,
-    type=click.Choice(["nftables"]),
-    help="How kube-proxy programs Services.",
+    type=click.Choice(["iptables", "ipvs", "nftables", "userspace"]),
+    help="How kube-proxy programs Services: as before, or nftables in a new cluster.",
 )
 @NAME
 @OUTPUT
-def up(nodes: int, proxy_mode: str, name: str, output: str) -> None:
+def up(nodes: int, proxy_mode: str | None, name: str, output: str) -> None:
     """Start a cluster, and return when it serves.
 
     What was stored in it before is kept. Its nodes are network namespaces; the address plan is the tutorial's: nodes
@@ -74,7 +72,7 @@ def up(nodes: int, proxy_mode: str, name: str, output: str) -> None:
     timings = bringup.Timings(told=told)
     from fairlead.cli.main import main
 
-    plan = bringup.start(layout, nodes, proxy_mode, main, timings)
+    plan = bringup.start(layout, nodes, main, timings)
     import uvloop  # while the API server starts
 
     uvloop.run(bringup.wait_until_serving(layout, plan, proxy_mode, timings))

@@ -140,15 +140,24 @@ def agent(**given: Any) -> None:
 @click.command()
 @click.option("--config", help="A KubeProxyConfiguration.")
 @KUBECONFIG
-@click.option("--hostname-override", "node_name", required=True, help="The node's name.")
-@click.option("--node-ip", required=True)
-@click.option("--proxy-mode", help="Instead of the configuration's.")
-@click.option("--service-cluster-ip-range", default="10.96.0.0/12", show_default=True)
-def proxy(**given: Any) -> None:
+@click.option("--hostname-override", "node_name", help="The node's name.")
+@click.option("--node-ip", help="The node's own address.")
+@click.option("--proxy-mode", "mode", help="iptables, ipvs, nftables or userspace, instead of the configuration's.")
+@click.option("--cluster-cidr", help="Where the pods' addresses are from.")
+@click.option("--service-cluster-ip-range", "service_cidr", default="10.96.0.0/12", show_default=True)
+@click.option("--healthz-bind-address", "health", help="ADDRESS:PORT of /healthz and /livez; 0.0.0.0:10256 by default.")
+@click.option("--metrics-bind-address", "metrics", help="ADDRESS:PORT of /metrics; 127.0.0.1:10249 by default.")
+@click.option("--cleanup", is_flag=True, help="Take the rules of every mode away, and end.")
+def proxy(cleanup: bool, **given: Any) -> None:
     """Program Services into this node's kernel (kube-proxy)."""
-    from fairlead.proxy.part import Options, serve
+    from fairlead.proxy.configuration import load
+    from fairlead.proxy.part import clean_up, serve
 
-    run(serve(Options.load(**given)))
+    options = load(**{**given, "node_name": given["node_name"] or "any"} if cleanup else given)
+    if cleanup:
+        clean_up(options)
+        return
+    run(serve(options))
 
 
 @click.command()

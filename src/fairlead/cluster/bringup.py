@@ -46,7 +46,7 @@ class Timings:
         self.told(what, seconds)
 
 
-def start(layout: Layout, nodes: int, proxy_mode: str, run: warden.Run, timings: Timings) -> AddressPlan:
+def start(layout: Layout, nodes: int, run: warden.Run, timings: Timings) -> AddressPlan:
     """Starts the processes; returns when the API answers. Raises ClusterError."""
     teardown.remove_leftovers(layout)
     for folder in ("logs", "parts", "exits", "nodes", "netns"):
@@ -61,7 +61,6 @@ def start(layout: Layout, nodes: int, proxy_mode: str, run: warden.Run, timings:
         "name": layout.name,
         "network": plan.network,
         "nodes": [node.name for node in plan.nodes],
-        "proxyMode": proxy_mode,
         "parts": parts,
     }
     layout.plan.write_text(json.dumps(described, indent=1))
@@ -157,7 +156,7 @@ def _leave_hybrid_cgroups() -> None:
 # Until it serves.
 
 
-async def wait_until_serving(layout: Layout, plan: AddressPlan, proxy_mode: str, timings: Timings) -> None:
+async def wait_until_serving(layout: Layout, plan: AddressPlan, proxy_mode: str | None, timings: Timings) -> None:
     """API, nodes, Services, DNS. Raises ClusterError."""
     client = Client(load_kubeconfig(str(layout.kubeconfig)))
     try:

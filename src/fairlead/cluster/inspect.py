@@ -1,11 +1,13 @@
 """`fairlead status`: what runs, in which state, and what it costs."""
 
 import json
+import urllib.request
 from pathlib import Path
 from typing import Any
 
+from fairlead.cluster.enter import in_network
 from fairlead.cluster.layout import Layout
-from fairlead.cluster.running import is_up, plan_of
+from fairlead.cluster.running import NotRunningError, is_up, plan_of
 
 Json = dict[str, Any]
 
@@ -19,7 +21,10 @@ def report(layout: Layout) -> Json:
     return {
         "name": layout.name,
         "running": is_up(layout),
-        "nodes": [{"name": node.name, "address": node.address} for node in plan.nodes] if plan else [],
+        "nodes": [
+            {"name": node.name, "address": node.address, **_proxy_mode(layout, node.name)}
+            for node in (plan.nodes if plan else ())
+        ],
         "processes": [each for each in processes if each.get("pid")],
         "kubeconfig": str(layout.kubeconfig),
     }
@@ -29,10 +34,34 @@ def render(report_: Json) -> list[str]:
     if not report_["running"]:
         return [f"cluster {report_['name']} is not running: start it with `fairlead up`"]
     lines = [f"cluster {report_['name']} is running, kubeconfig {report_['kubeconfig']}"]
-    lines += [f"  node {node['name']:<10} {node['address']}" for node in report_["nodes"]]
+    lines += [f"  node {node['name']:<10} {node['address']:<16} {_told(node)}" for node in report_["nodes"]]
     lines += [f"  {each['name']:<14} pid {each['pid']:<8} {each['pss'] / 1e6:6.1f} MB" for each in report_["processes"]]
     total = sum(each["pss"] for each in report_["processes"])
     return [*lines, f"  {'together':<27} {total / 1e6:6.1f} MB (proportional share)"]
+
+
+def _proxy_mode(layout: Layout, node: str) -> Json:
+    """How kube-proxy serves on a node, and how it was told to."""
+
+    def ask() -> Json:
+        told = {}
+        for name in ("proxyMode", "configz"):
+            with urllib.request.urlopen(f"http://127.0.0.1:10249/{name}", timeout=1) as answer:
+                told[name] = answer.read().decode()
+        wanted = json.loads(told["configz"])["kubeproxy.config.k8s.io"].get("mode", "")
+        return {"proxyMode": told["proxyMode"], "proxyModeWanted": wanted}
+
+    try:
+        return in_network(layout, node, ask)
+    except (OSError, ValueError, NotRunningError):
+        return {"proxyMode": None}
+
+
+def _told(node: Json) -> str:
+    mode, wanted = node["proxyMode"], node.get("proxyModeWanted")
+    if mode is None:
+        return "kube-proxy does not answer"
+    return f"proxy mode {mode}" + (f", because {wanted} cannot be used" if wanted != mode else "")
 
 
 def _parts_in_pods(layout: Layout, known: set[int]) -> list[Json]:

@@ -1,11 +1,13 @@
 """What a new cluster is given besides its own objects: kube-proxy on every node, and kube-dns. As kubeadm's."""
 
+import re
 from typing import Any
 
 from fairlead.api.resources import BY_KIND
 from fairlead.api.status import ApiError
 from fairlead.client.rest import Client
 from fairlead.cluster.layout import DNS_ADDRESS, DOMAIN, POD_CIDR, SERVICE_CIDR
+from fairlead.proxy.configuration import DEFAULT_MODE
 from fairlead.runtime.part_image import IMAGE
 
 Json = dict[str, Any]
@@ -13,9 +15,10 @@ Json = dict[str, Any]
 NAMESPACE = "kube-system"
 
 
-async def apply(client: Client, proxy_mode: str, server: str) -> None:
-    """Creates what is missing; what is there is its owner's, but for the image, which is this program's version."""
-    for obj in objects(proxy_mode, server):
+async def apply(client: Client, proxy_mode: str | None, server: str) -> None:
+    """Creates what is missing; what is there is its owner's, but for the image, which is this program's version, and
+    for a proxy mode that is asked for now."""
+    for obj in objects(proxy_mode or DEFAULT_MODE, server):
         resource = BY_KIND[obj["apiVersion"], obj["kind"]]
         metadata = obj["metadata"]
         namespace = metadata.get("namespace")
@@ -24,6 +27,8 @@ async def apply(client: Client, proxy_mode: str, server: str) -> None:
         except ApiError as error:
             if not error.is_already_exists:
                 raise
+            if resource.kind == "ConfigMap" and proxy_mode is not None:
+                await _change_mode(client, proxy_mode)
             if resource.kind in ("Deployment", "DaemonSet"):
                 containers = [
                     {"name": c["name"], "image": IMAGE} for c in obj["spec"]["template"]["spec"]["containers"]
@@ -32,6 +37,17 @@ async def apply(client: Client, proxy_mode: str, server: str) -> None:
                 await client.patch(
                     resource.qualified, metadata["name"], namespace, body, kind="strategic", type=dict[str, Any]
                 )
+
+
+async def _change_mode(client: Client, mode: str) -> None:
+    """As one would by `kubectl edit` and by deleting the pods."""
+    known = await client.get("configmaps", "kube-proxy", NAMESPACE, type=dict[str, Any])
+    text = known.get("data", {}).get("config.conf", "")
+    changed = re.sub(r"^mode:.*$", f'mode: "{mode}"', text, flags=re.MULTILINE)
+    if changed != text:
+        body = {"data": {"config.conf": changed}}
+        await client.patch("configmaps", "kube-proxy", NAMESPACE, body, type=dict[str, Any])
+        await client.delete_collection("pods", NAMESPACE, label_selector="k8s-app=kube-proxy")
 
 
 def objects(proxy_mode: str, server: str) -> list[Json]:

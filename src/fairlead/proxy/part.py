@@ -3,22 +3,19 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
-from typing import Any
-
-import yaml
 
 from fairlead.api.types.core import Service
 from fairlead.api.types.discovery import EndpointSlice
-from fairlead.client.config import ConfigError, load, mounted
+from fairlead.client.config import load
+from fairlead.client.events import Recorder
 from fairlead.client.informer import Informer
 from fairlead.client.rest import Client
 from fairlead.host import conntrack
-from fairlead.host.nft import Nft
 from fairlead.proxy import status
+from fairlead.proxy.choosing import MAKE, choose, others
+from fairlead.proxy.configuration import Options
 from fairlead.proxy.metrics import Metrics
 from fairlead.proxy.mode import ModeError, Node
-from fairlead.proxy.modes.nftables import NftablesMode
 from fairlead.services.model import ServicePort, service_ports
 
 log = logging.getLogger(__name__)
@@ -26,53 +23,13 @@ log = logging.getLogger(__name__)
 SERVICE_NAME = "kubernetes.io/service-name"
 PROXY_NAME, HEADLESS = "service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"
 OURS = f"!{PROXY_NAME},!{HEADLESS}"
-POD_CIDR = "10.244.0.0/16"
 RETRY = 1.0  # seconds after a transaction that failed
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    node_name: str
-    node_ip: str
-    kubeconfig: str | None = None
-    mode: str = "nftables"
-    cluster_cidr: str = POD_CIDR
-    service_cidr: str = "10.96.0.0/12"
-    health_port: int = 10256
-    metrics_port: int = 10249
-
-    @classmethod
-    def load(
-        cls,
-        config: str | None,
-        kubeconfig: str | None,
-        node_name: str,
-        node_ip: str,
-        proxy_mode: str | None,
-        service_cluster_ip_range: str,
-    ) -> "Options":
-        """From a KubeProxyConfiguration and flags; flags win. Raises ConfigError."""
-        given = _configuration(config) if config else {}
-        connection = given.get("clientConnection") or {}
-        mode = proxy_mode or given.get("mode") or "nftables"
-        if mode != "nftables":
-            raise ConfigError(f"{config or '--proxy-mode'}: mode: {mode!r} is not there yet: nftables is")
-        path = kubeconfig or connection.get("kubeconfig")
-        return cls(
-            node_name=node_name,
-            node_ip=node_ip,
-            kubeconfig=str(mounted(path)) if path else None,
-            mode=mode,
-            cluster_cidr=given.get("clusterCIDR") or POD_CIDR,
-            service_cidr=service_cluster_ip_range,
-        )
-
-
-def _configuration(path: str) -> dict[str, Any]:
-    document = yaml.safe_load(mounted(path).read_text())
-    if not isinstance(document, dict) or document.get("kind") != "KubeProxyConfiguration":
-        raise ConfigError(f"{path}: not a KubeProxyConfiguration")
-    return document
+def clean_up(options: Options) -> None:
+    """Takes the rules of every mode away (`--cleanup`)."""
+    for make in MAKE.values():
+        make(Node(options.node_name, options.cluster_cidr, options.service_cidr)).clean_up()
 
 
 async def serve(options: Options) -> None:
@@ -87,8 +44,11 @@ async def serve(options: Options) -> None:
 
 class Proxy:
     def __init__(self, options: Options, client: Client) -> None:
-        self._mode = NftablesMode(Nft(), Node(options.node_name, options.cluster_cidr, options.service_cidr))
+        self._node = Node(options.node_name, options.cluster_cidr, options.service_cidr)
+        self.mode_name, self._fallback = choose(options.mode)
+        self._mode = MAKE[self.mode_name](self._node)
         self._options = options
+        self._recorder = Recorder(client, "kube-proxy", options.node_name)
         self._services = Informer(client, "services", Service, label_selector=OURS)
         self._slices = Informer(client, "endpointslices.discovery.k8s.io", EndpointSlice, label_selector=OURS)
         self._slices.add_index("service", _service_key)
@@ -103,13 +63,29 @@ class Proxy:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._services.run())
             tasks.create_task(self._slices.run())
-            tasks.create_task(status.serve(self._options, self._metrics, self._healthy))
+            tasks.create_task(self._recorder.run())
+            tasks.create_task(status.serve(self._options, self.mode_name, self._metrics, self._healthy))
+            self._tell_start()
             await self._services.synced()
             await self._slices.synced()
             self._services.add_handler(lambda key, _old, _new: self._mark(key))
             self._slices.add_handler(self._on_slice)
             self._wake.set()
             await self._sync_for_ever()
+
+    def _tell_start(self) -> None:
+        involved = {"kind": "Node", "name": self._options.node_name, "uid": self._options.node_name}
+        self._recorder.event(involved, "Normal", "Starting", "")
+        if self._fallback:
+            wanted, serving = self._options.mode, self.mode_name
+            message = f'cannot use the proxy mode "{wanted}", falling back to "{serving}": {self._fallback}'
+            log.warning("%s", message)
+            self._recorder.event(involved, "Warning", "ProxyModeFallback", message)
+
+    def _take_over(self) -> None:
+        """Our rules are all there: those of another mode, which served until now, can go."""
+        for mode in others(self.mode_name, self._node):
+            mode.clean_up()
 
     def _healthy(self) -> bool:
         return self._last_sync > 0 and (not self._dirty or time.monotonic() - min(self._dirty.values()) < 60)
@@ -142,6 +118,8 @@ class Proxy:
                 await asyncio.sleep(RETRY)
                 self._wake.set()
                 continue
+            if not self._last_sync:
+                self._take_over()
             self._last_sync = time.monotonic()
             self._metrics.observe(self._last_sync - began, [self._last_sync - heard for heard in dirty.values()])
             self._forget_flows(changes)

@@ -4,17 +4,14 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from fairlead.api import time as api_time
 from fairlead.http.server import Request, Response, listen
+from fairlead.proxy.configuration import Options
 from fairlead.proxy.metrics import Metrics
 
-if TYPE_CHECKING:
-    from fairlead.proxy.part import Options
 
-
-async def serve(options: "Options", metrics: Metrics, healthy: Callable[[], bool]) -> None:
+async def serve(options: Options, mode: str, metrics: Metrics, healthy: Callable[[], bool]) -> None:
     async def health(request: Request) -> Response:
         if request.path not in ("/healthz", "/livez"):
             return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
@@ -30,11 +27,16 @@ async def serve(options: "Options", metrics: Metrics, healthy: Callable[[], bool
             case "/healthz":
                 return Response(200, b"ok", "text/plain; charset=utf-8")
             case "/proxyMode":
-                return Response(200, options.mode.encode(), "text/plain; charset=utf-8")
+                return Response(200, mode.encode(), "text/plain; charset=utf-8")
+            case "/configz":
+                shown = {"kubeproxy.config.k8s.io": options.configuration or {}}
+                return Response(200, json.dumps(shown).encode())
         return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
 
-    servers = [await listen(health, "0.0.0.0", options.health_port)]
-    servers.append(await listen(metered, "127.0.0.1", options.metrics_port))
+    servers = []
+    for handler, address in ((health, options.health), (metered, options.metrics)):
+        host, _, port = address.rpartition(":")
+        servers.append(await listen(handler, host.strip("[]"), int(port)))
     try:
         await asyncio.Event().wait()
     finally:

@@ -114,7 +114,7 @@ def _own_chains(saved: list[str]) -> Iterator[str]:
 
 
 def _has_jump(saved: list[str], hook: str, rule: str) -> bool:
-    target = rule.split()[-1]
+    target = rule.rsplit(maxsplit=1)[-1]
     return any(line.startswith(f"-A {hook} ") and line.endswith(f" -j {target}") for line in saved)
 
 

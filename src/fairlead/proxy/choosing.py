@@ -1,0 +1,31 @@
+"""Which mode a node can do: the one asked for, or the next best, and why."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fairlead.host.iptables import Iptables
+from fairlead.host.nft import Nft
+from fairlead.proxy.mode import Mode, Node
+from fairlead.proxy.modes.iptables import IptablesMode
+from fairlead.proxy.modes.nftables import NftablesMode
+
+MAKE: dict[str, Callable[[Node], Mode]] = {
+    "iptables": lambda node: IptablesMode(Iptables(), node),
+    "nftables": lambda node: NftablesMode(Nft(), node),
+}
+
+
+def choose(wanted: str) -> tuple[str, str | None]:
+    """The mode that will serve, and why it is not the one wanted."""
+    if wanted == "ipvs":
+        if not Path("/proc/net/ip_vs").exists():
+            return "iptables", "the kernel has no IPVS (ip_vs is not there)"
+        return "iptables", "the ipvs mode is not there yet"
+    if wanted not in MAKE:
+        return "nftables", f"the {wanted} mode is not there yet"
+    return wanted, None
+
+
+def others(name: str, node: Node) -> list[Mode]:
+    """Those whose rules an earlier proxy may have left."""
+    return [make(node) for other, make in MAKE.items() if other != name]

@@ -1,0 +1,162 @@
+"""kube-proxy's flags and its KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1).
+
+A field is honoured, or of no effect here because it tunes what Fairlead does not do, or refused by its name.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from fairlead.client.config import ConfigError, mounted
+
+API_VERSION, KIND = "kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration"
+POD_CIDR, SERVICE_CIDR = "10.244.0.0/16", "10.96.0.0/12"
+DEFAULT_MODE = "nftables"
+MODES = ("iptables", "ipvs", "nftables", "userspace")
+MASQUERADE_BIT = 14
+
+_HONOURED = {
+    "apiVersion",
+    "kind",
+    "mode",
+    "clusterCIDR",
+    "hostnameOverride",
+    "healthzBindAddress",
+    "metricsBindAddress",
+    "clientConnection.kubeconfig",
+}
+# Periods and limits of rewriting everything, which nothing here does; and what belongs to other systems.
+_WITHOUT_EFFECT = {
+    "bindAddress",
+    "bindAddressHardFail",
+    "clientConnection.acceptContentTypes",
+    "clientConnection.burst",
+    "clientConnection.contentType",
+    "clientConnection.qps",
+    "configSyncPeriod",
+    "conntrack.max",
+    "conntrack.maxPerCore",
+    "conntrack.min",
+    "conntrack.tcpBeLiberal",
+    "conntrack.tcpCloseWaitTimeout",
+    "conntrack.tcpEstablishedTimeout",
+    "conntrack.udpStreamTimeout",
+    "conntrack.udpTimeout",
+    "enableProfiling",
+    "featureGates",
+    "iptables.localhostNodePorts",
+    "iptables.minSyncPeriod",
+    "iptables.syncPeriod",
+    "ipvs.minSyncPeriod",
+    "ipvs.syncPeriod",
+    "logging",
+    "nftables.minSyncPeriod",
+    "nftables.syncPeriod",
+    "oomScoreAdj",
+    "resourceContainer",
+    "showHiddenMetricsForVersion",
+    "udpIdleTimeout",
+    "windowsRunAsService",
+    "winkernel",
+}
+# What would change how packets go: accepted at the value that is the case anyway.
+_ONLY: dict[str, tuple[object, ...]] = {
+    "detectLocal": (None, {"bridgeInterface": "", "interfaceNamePrefix": ""}),
+    "detectLocalMode": ("", "ClusterCIDR"),
+    "iptables.masqueradeAll": (False,),
+    "iptables.masqueradeBit": (None, MASQUERADE_BIT),
+    "ipvs.excludeCIDRs": (None, []),
+    "ipvs.scheduler": ("", "rr"),
+    "ipvs.strictARP": (False,),
+    "ipvs.tcpFinTimeout": ("0s",),
+    "ipvs.tcpTimeout": ("0s",),
+    "ipvs.udpTimeout": ("0s",),
+    "nftables.masqueradeAll": (False,),
+    "nftables.masqueradeBit": (None, MASQUERADE_BIT),
+    "nodePortAddresses": (None, []),
+    "portRange": ("",),
+}
+_SECTIONS = {name.partition(".")[0] for name in (*_HONOURED, *_WITHOUT_EFFECT, *_ONLY) if "." in name}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`health` and `metrics` are `ADDRESS:PORT`."""
+
+    node_name: str
+    node_ip: str = ""
+    kubeconfig: str | None = None
+    mode: str = DEFAULT_MODE
+    cluster_cidr: str = POD_CIDR
+    service_cidr: str = SERVICE_CIDR
+    health: str = "0.0.0.0:10256"
+    metrics: str = "127.0.0.1:10249"
+    configuration: Mapping[str, Any] | None = None  # as /configz shows it
+
+
+def load(config: str | None, **flags: str | None) -> Options:
+    """Flags that are given win over the file's fields. Raises ConfigError, OSError."""
+    given = parse(mounted(config).read_text(), config) if config else {}
+    mode = flags["mode"] or given.get("mode") or DEFAULT_MODE
+    if mode not in MODES:
+        known = ", ".join(f'"{name}"' for name in MODES)
+        raise ConfigError(f'{config or "--proxy-mode"}: mode: Unsupported value: "{mode}": supported values: {known}')
+    name = flags["node_name"] or given.get("hostnameOverride")
+    if not name:
+        raise ConfigError("hostnameOverride: Required value: the node's name, also as --hostname-override")
+    path = flags["kubeconfig"] or (given.get("clientConnection") or {}).get("kubeconfig")
+    return Options(
+        node_name=name,
+        node_ip=flags["node_ip"] or "",
+        kubeconfig=str(mounted(path)) if path else None,
+        mode=mode,
+        cluster_cidr=flags["cluster_cidr"] or given.get("clusterCIDR") or POD_CIDR,
+        service_cidr=flags["service_cidr"] or SERVICE_CIDR,
+        health=_address(flags["health"] or given.get("healthzBindAddress") or "", "0.0.0.0:10256"),
+        metrics=_address(flags["metrics"] or given.get("metricsBindAddress") or "", "127.0.0.1:10249"),
+        configuration={**given, "mode": mode},
+    )
+
+
+def parse(text: str, path: str) -> dict[str, Any]:
+    """The document, if all that it asks for can be done. Raises ConfigError that names the field."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise ConfigError(f"{path}: kind: must be {KIND}")
+    if document.get("apiVersion") != API_VERSION:
+        raise ConfigError(f"{path}: apiVersion: must be {API_VERSION}")
+    problems = list(_problems(document))
+    if problems:
+        raise ConfigError(f"{path}: " + "; ".join(problems))
+    return document
+
+
+def _problems(document: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in _fields(document):
+        if name in _HONOURED or name in _WITHOUT_EFFECT:
+            continue
+        if name not in _ONLY:
+            yield f"{name}: unknown field"
+        elif value is not None and value not in _ONLY[name]:
+            yield f"{name}: {value!r} cannot be done here"
+
+
+def _fields(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in document.items():
+        if name in _SECTIONS and isinstance(value, dict):
+            yield from ((f"{name}.{inner}", each) for inner, each in value.items())
+        elif name not in _SECTIONS or value is not None:
+            yield name, value
+
+
+def _address(given: str, usual: str) -> str:
+    """`ADDRESS:PORT`; a bare address has the usual port."""
+    host, _, port = given.rpartition(":")
+    if not given:
+        return usual
+    return given if host and port.isdigit() else f"{given}:{usual.rpartition(':')[2]}"

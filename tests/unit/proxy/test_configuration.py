@@ -1,0 +1,105 @@
+"""KubeProxyConfiguration: what kubeadm writes is accepted, and what cannot be done is refused by its name."""
+
+from pathlib import Path
+
+import pytest
+
+from fairlead.client.config import ConfigError
+from fairlead.proxy.configuration import load, parse
+
+# As `kubeadm init` of Kubernetes 1.17 and 1.32 write it.
+KUBEADM = """
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+bindAddress: 0.0.0.0
+bindAddressHardFail: false
+clientConnection:
+  acceptContentTypes: ""
+  burst: 0
+  contentType: ""
+  kubeconfig: /var/lib/kube-proxy/kubeconfig.conf
+  qps: 0
+clusterCIDR: 10.244.0.0/16
+configSyncPeriod: 0s
+conntrack:
+  maxPerCore: null
+  min: null
+  tcpCloseWaitTimeout: null
+  tcpEstablishedTimeout: null
+detectLocal:
+  bridgeInterface: ""
+  interfaceNamePrefix: ""
+detectLocalMode: ""
+enableProfiling: false
+healthzBindAddress: ""
+hostnameOverride: ""
+iptables:
+  localhostNodePorts: null
+  masqueradeAll: false
+  masqueradeBit: null
+  minSyncPeriod: 0s
+  syncPeriod: 0s
+ipvs:
+  excludeCIDRs: null
+  minSyncPeriod: 0s
+  scheduler: ""
+  strictARP: false
+  syncPeriod: 0s
+  tcpFinTimeout: 0s
+  tcpTimeout: 0s
+  udpTimeout: 0s
+kind: KubeProxyConfiguration
+logging:
+  flushFrequency: 0
+  verbosity: 0
+metricsBindAddress: ""
+mode: "MODE"
+nodePortAddresses: null
+oomScoreAdj: null
+portRange: ""
+showHiddenMetricsForVersion: ""
+udpIdleTimeout: 0s
+winkernel:
+  enableDSR: false
+"""
+
+
+def test_what_kubeadm_writes_is_accepted() -> None:
+    assert parse(KUBEADM.replace("MODE", "ipvs"), "config.conf")["mode"] == "ipvs"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        ("masqueradeAll: false", "masqueradeAll: true", "iptables.masqueradeAll: True cannot be done here"),
+        ("nodePortAddresses: null", "nodePortAddresses: [10.0.0.0/8]", "nodePortAddresses: "),
+        ('scheduler: ""', "scheduler: wlc", "ipvs.scheduler: 'wlc'"),
+        ('portRange: ""', "portRnge: x", "portRnge: unknown field"),
+        ("strictARP: false", "strictArp: false", "ipvs.strictArp: unknown field"),
+        ("kind: KubeProxyConfiguration", "kind: KubeletConfiguration", "kind: must be KubeProxyConfiguration"),
+        ("v1alpha1", "v1", "apiVersion: must be kubeproxy.config.k8s.io/v1alpha1"),
+        ("mode:", "mode: [", "config.conf"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_by_its_name(before: str, after: str, text: str) -> None:
+    assert before in KUBEADM
+    with pytest.raises(ConfigError) as refused:
+        parse(KUBEADM.replace(before, after), "config.conf")
+    assert text in str(refused.value)
+
+
+FLAGS = dict.fromkeys(
+    ("mode", "node_name", "node_ip", "kubeconfig", "cluster_cidr", "service_cidr", "health", "metrics")
+)
+
+
+def test_flags_win_and_modes_that_are_none_are_refused(tmp_path: Path) -> None:
+    text = KUBEADM.replace("MODE", "").replace('healthzBindAddress: ""', "healthzBindAddress: 127.0.0.1")
+    (tmp_path / "config.conf").write_text(text)
+    path = str(tmp_path / "config.conf")
+    found = load(path, **{**FLAGS, "node_name": "n1"})
+    assert (found.mode, found.health, found.metrics) == ("nftables", "127.0.0.1:10256", "127.0.0.1:10249")
+    assert load(path, **{**FLAGS, "node_name": "n1", "mode": "iptables"}).mode == "iptables"
+    with pytest.raises(ConfigError, match='mode: Unsupported value: "magic"'):
+        load(path, **{**FLAGS, "node_name": "n1", "mode": "magic"})
+    with pytest.raises(ConfigError, match="hostnameOverride"):
+        load(path, **FLAGS)
