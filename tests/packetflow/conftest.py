@@ -7,7 +7,7 @@ import pytest
 
 from fairlead.proxy.mode import Mode
 from tests.packetflow.lab import NODES, Lab, lab
-from tests.packetflow.modes import MODES
+from tests.packetflow.modes import MODES, end
 from tests.packetflow.rules import rules
 
 
@@ -35,6 +35,7 @@ class Proxies:
     def clean_up(self) -> None:
         for mode in self.nodes.values():
             mode.clean_up()
+            end(mode)
             self.lab.forget_flows()
 
 

@@ -1,15 +1,24 @@
 """How each mode of the proxy is put to work on a node of the lab."""
 
-from collections.abc import Callable
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from fairlead.host import namespaces
+import uvloop
+
+from fairlead.host import libc, namespaces
 from fairlead.host.iptables import Iptables
 from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.nftables import NftablesMode
-from tests.packetflow.lab import POD_CIDR, SERVICE_CIDR
+from fairlead.proxy.modes.userspace import UserspaceMode
+from fairlead.services.model import ServicePort
+from tests.packetflow.lab import NODES, POD_CIDR, SERVICE_CIDR
 
 
 def _nftables(node: str, namespace: Path) -> Mode:
@@ -20,4 +29,78 @@ def _iptables(node: str, namespace: Path) -> Mode:
     return IptablesMode(Iptables(namespace), Node(node, POD_CIDR, SERVICE_CIDR))
 
 
-MODES: dict[str, Callable[[str, Path], Mode]] = {"iptables": _iptables, "nftables": _nftables}
+class _InALoop:
+    """The userspace mode in a thread of its own, in the node's network, as its process would be."""
+
+    def __init__(self, node: str, namespace: Path) -> None:
+        self.node = Node(node, POD_CIDR, SERVICE_CIDR, NODES[node])
+        self._loop = uvloop.new_event_loop()
+        self._mode: UserspaceMode | None = None
+        started = threading.Event()
+
+        def run() -> None:
+            descriptor = os.open(namespace, os.O_RDONLY)
+            libc.setns(descriptor, libc.CLONE_NEWNET)
+            os.close(descriptor)
+            self._nft = Nft()
+            self._mode = UserspaceMode(self._nft, self.node)
+            started.set()
+            self._loop.run_forever()
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+        started.wait(5)
+
+    @property
+    def mode(self) -> UserspaceMode:
+        assert self._mode is not None
+        return self._mode
+
+    @property
+    def known(self) -> Iterable[str]:
+        return self.mode.known
+
+    def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
+        async def work() -> None:
+            self.mode.apply(changes)
+
+        asyncio.run_coroutine_threadsafe(work(), self._loop).result(5)
+
+    def restart(self) -> None:
+        self.mode.restart()
+
+    def end(self) -> None:
+        async def work() -> None:
+            self.mode.close()
+
+        asyncio.run_coroutine_threadsafe(work(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+        self._nft.close()
+
+    def clean_up(self) -> None:
+        async def work() -> None:
+            self.mode.clean_up()
+
+        asyncio.run_coroutine_threadsafe(work(), self._loop).result(5)
+
+
+MODES: dict[str, Callable[[str, Path], Mode]] = {
+    "iptables": _iptables,
+    "nftables": _nftables,
+    "userspace": _InALoop,
+}
+KEEPS_SOURCES = ("iptables", "nftables")  # userspace: to an endpoint, every connection is the node's
+
+
+def end(mode: Mode) -> None:
+    """As the end of its process: what it has made of the kernel stays."""
+    if isinstance(mode, _InALoop):
+        mode.end()
+
+
+def be_the_same_node(mode: Any, other: Any) -> None:
+    """Policies by node count for it as for the other."""
+    mode, other = getattr(mode, "mode", mode), getattr(other, "mode", other)
+    mode._node = replace(other._node, address=mode._node.address)

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def rules(mode: str, namespace: Path) -> Any:
-    return {"nftables": _nftables, "iptables": _iptables}[mode](namespace)
+    return {"nftables": _nftables, "iptables": _iptables, "userspace": _userspace}[mode](namespace)
 
 
 def _output(namespace: Path, *argv: str) -> str:
@@ -29,6 +29,21 @@ def _nftables(namespace: Path) -> Any:
             sets[kept["name"]] = Counter(_unslotted(kept["name"], each) for each in kept.get("elem", ()))
     shared = {name for name in chains if name.removeprefix("masq-").startswith(("lb-", "np-"))}
     return {"rules": {name: text for name, text in chains.items() if name not in shared}, "sets": sets}
+
+
+def _userspace(namespace: Path) -> Any:
+    """Without the numbers of the ports where the proxy listens, and without handles and order."""
+    found = json.loads(_output(namespace, "nft", "-j", "list", "table", "ip", "kube-proxy-userspace"))
+    sets: dict[str, Counter[str]] = {}
+    for item in found["nftables"]:
+        if kept := item.get("set") or item.get("map"):
+            portals = kept["name"].startswith(("portals-", "nodeports-"))
+            elements = kept.get("elem", ())
+            if kept["name"] == "listening":
+                sets["listening"] = Counter(each["concat"][0] for each in elements)
+            else:
+                sets[kept["name"]] = Counter(json.dumps(each[0] if portals else each) for each in elements)
+    return sets
 
 
 def _unslotted(name: str, element: Any) -> str:

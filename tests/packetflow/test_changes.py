@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fairlead.services.model import ServicePort
 from tests.packetflow.conftest import Proxies
 from tests.packetflow.lab import SILENCE, Lab
-from tests.packetflow.modes import MODES
+from tests.packetflow.modes import MODES, be_the_same_node, end
 from tests.packetflow.rules import rules
 from tests.packetflow.services import CLUSTER_IP, ENDING, PORT, UNREADY, A, B, C, D, endpoint, service
 
@@ -52,13 +52,15 @@ def test_step_by_step_comes_to_what_starting_over_makes(
         for state in states:
             stepping.apply({"dev/web": state})
             # The other node, told that it is the first one. It starts over what an earlier proxy has left.
+            end(fresh)
             fresh = MODES[mode]("node2", built.namespace("node2"))
-            fresh._node = stepping._node  # type: ignore[attr-defined]
+            be_the_same_node(fresh, stepping)
             fresh.apply({"dev/web": state})
             assert rules(mode, built.namespace("node1")) == rules(mode, built.namespace("node2"))
     finally:
-        stepping.clean_up()
-        fresh.clean_up()
+        for each in (stepping, fresh):
+            each.clean_up()
+            end(each)
 
 
 def test_an_open_connection_survives_changes_around_it(proxies: Proxies) -> None:

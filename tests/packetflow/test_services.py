@@ -9,6 +9,7 @@ from fairlead.services.decide import Decision, Network, Packet, decide
 from fairlead.services.model import ServicePort
 from tests.packetflow.conftest import Proxies
 from tests.packetflow.lab import ADDRESSES, EXTERNAL, NODES, POD_CIDR, Lab, Seen
+from tests.packetflow.modes import KEEPS_SOURCES
 from tests.packetflow.services import CASES, CLUSTER_IP, NODE_PORT, PORT, case
 
 pytestmark = pytest.mark.netns
@@ -23,10 +24,10 @@ MOST_TRIES = 60
 def test_packets_go_where_the_model_says(proxies: Proxies, name: str, protocol: str) -> None:
     port = case(name, protocol)
     proxies.apply({"dev/web": (port,)})
-    assert list(_differences(proxies.lab, port)) == []
+    assert list(_differences(proxies.lab, port, proxies.mode in KEEPS_SOURCES)) == []
 
 
-def _differences(lab: Lab, port: ServicePort) -> Iterator[str]:
+def _differences(lab: Lab, port: ServicePort, keeps_sources: bool) -> Iterator[str]:
     for source, (destination, number) in product(SOURCES, DESTINATIONS):
         if (destination == EXTERNAL and not port.external) or (number == NODE_PORT and port.node_port is None):
             continue
@@ -35,7 +36,7 @@ def _differences(lab: Lab, port: ServicePort) -> Iterator[str]:
         reached: set[tuple[str, int]] = set()
         for _ in range(MOST_TRIES):
             seen = lab.connect(source, destination, port.id.protocol, number)
-            if (problem := _problem(seen, expected, packet)) is not None:
+            if (problem := _problem(seen, expected, packet, keeps_sources)) is not None:
                 yield f"{source} → {destination}:{number}: {problem}"
                 break
             if seen.endpoint is not None:
@@ -49,7 +50,7 @@ def _differences(lab: Lab, port: ServicePort) -> Iterator[str]:
             yield f"{source} → {destination}:{number}: never came to {sorted(expected.to - reached)}"
 
 
-def _problem(seen: Seen, expected: Decision, packet: Packet) -> str | None:
+def _problem(seen: Seen, expected: Decision, packet: Packet, keeps_sources: bool) -> str | None:
     if seen.verdict != expected.verdict:
         return f"expected {expected.verdict}, saw {seen}"
     if seen.verdict != "deliver":
@@ -57,6 +58,6 @@ def _problem(seen: Seen, expected: Decision, packet: Packet) -> str | None:
     if seen.endpoint not in expected.to:
         return f"came to {seen.endpoint}, which is none of {sorted(expected.to)}"
     own = packet.source in NETWORK.node_addresses  # whose masquerade nobody could see
-    if not own and (seen.peer != packet.source) != (seen.endpoint in expected.masquerade):
+    if keeps_sources and not own and (seen.peer != packet.source) != (seen.endpoint in expected.masquerade):
         return f"{seen.endpoint} saw {seen.peer}"
     return None

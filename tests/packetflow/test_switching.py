@@ -7,7 +7,7 @@ import pytest
 
 from fairlead.services.model import ServicePort
 from tests.packetflow.lab import SILENCE, Lab
-from tests.packetflow.modes import MODES
+from tests.packetflow.modes import MODES, end
 from tests.packetflow.services import CLUSTER_IP, PORT, A, B, service
 
 pytestmark = pytest.mark.netns
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.netns
 SERVICES: dict[str, tuple[ServicePort, ...]] = {"dev/web": (service(endpoints=(A, B)),)}
 
 
-@pytest.mark.parametrize(("before", "after"), permutations(sorted(MODES), 2))
+@pytest.mark.parametrize(("before", "after"), list(permutations(sorted(MODES), 2)))
 def test_no_connection_fails_or_dies(built: Lab, before: str, after: str) -> None:
     old, new = (MODES[mode]("node1", built.namespace("node1")) for mode in (before, after))
     old.apply(SERVICES)
@@ -30,8 +30,9 @@ def test_no_connection_fails_or_dies(built: Lab, before: str, after: str) -> Non
         new.apply({"dev/web": ()})
         assert built.connect("idle", CLUSTER_IP, "TCP", PORT).verdict == "reject"  # nothing of the old one is left
     finally:
-        old.clean_up()
-        new.clean_up()
+        for each in (old, new):
+            each.clean_up()
+            end(each)
 
 
 def _serves(built: Lab) -> None:

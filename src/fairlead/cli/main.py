@@ -1,5 +1,6 @@
 """`fairlead`: its commands, and how errors are told."""
 
+import os
 import sys
 from typing import Any
 
@@ -17,6 +18,9 @@ class Group(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise click.exceptions.Exit(130) from None
+        except BrokenPipeError:  # who read our output has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(141) from None
         except Exception as error:
             if _is_expected(error):
                 click.echo(f"error: {error}", err=True)

@@ -8,10 +8,12 @@ from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.nftables import NftablesMode
+from fairlead.proxy.modes.userspace import UserspaceMode
 
 MAKE: dict[str, Callable[[Node], Mode]] = {
     "iptables": lambda node: IptablesMode(Iptables(), node),
     "nftables": lambda node: NftablesMode(Nft(), node),
+    "userspace": lambda node: UserspaceMode(Nft(), node),
 }
 
 
@@ -21,11 +23,10 @@ def choose(wanted: str) -> tuple[str, str | None]:
         if not Path("/proc/net/ip_vs").exists():
             return "iptables", "the kernel has no IPVS (ip_vs is not there)"
         return "iptables", "the ipvs mode is not there yet"
-    if wanted not in MAKE:
-        return "nftables", f"the {wanted} mode is not there yet"
     return wanted, None
 
 
 def others(name: str, node: Node) -> list[Mode]:
-    """Those whose rules an earlier proxy may have left."""
+    """Those whose rules an earlier proxy may have left. Made early: libnftables uses select(2), whose sockets
+    cannot be numbered over 1023, and the userspace mode opens many."""
     return [make(node) for other, make in MAKE.items() if other != name]

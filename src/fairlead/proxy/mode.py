@@ -9,11 +9,12 @@ from fairlead.services.model import ServicePort
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Where the rules are: its name, and the cluster's ranges of addresses."""
+    """Where the rules are: its name, the cluster's ranges of addresses, and its own address."""
 
     name: str
     pod_cidr: str
     service_cidr: str = "10.96.0.0/12"
+    address: str = ""
 
 
 class ModeError(Exception):

@@ -44,9 +44,10 @@ async def serve(options: Options) -> None:
 
 class Proxy:
     def __init__(self, options: Options, client: Client) -> None:
-        self._node = Node(options.node_name, options.cluster_cidr, options.service_cidr)
+        self._node = Node(options.node_name, options.cluster_cidr, options.service_cidr, options.node_ip)
         self.mode_name, self._fallback = choose(options.mode)
         self._mode = MAKE[self.mode_name](self._node)
+        self._others = others(self.mode_name, self._node)
         self._options = options
         self._recorder = Recorder(client, "kube-proxy", options.node_name)
         self._services = Informer(client, "services", Service, label_selector=OURS)
@@ -84,7 +85,7 @@ class Proxy:
 
     def _take_over(self) -> None:
         """Our rules are all there: those of another mode, which served until now, can go."""
-        for mode in others(self.mode_name, self._node):
+        for mode in self._others:
             mode.clean_up()
 
     def _healthy(self) -> bool:

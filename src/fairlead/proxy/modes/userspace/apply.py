@@ -1,0 +1,119 @@
+"""The mode: opens doors before the rules that lead to them, closes them after."""
+
+import asyncio
+import logging
+import resource
+from collections.abc import Iterable
+
+from fairlead.host.nft import Nft, NftError
+from fairlead.proxy.mode import ModeError, Node
+from fairlead.proxy.modes.userspace.balance import Balancer
+from fairlead.proxy.modes.userspace.carry import Choose, TcpDoor, UdpDoor
+from fairlead.proxy.modes.userspace.plan import Door, Elements, Wanted, plan, script
+from fairlead.proxy.modes.userspace.skeleton import TABLE, skeleton
+from fairlead.services.model import ServicePort, ServicePortName
+
+log = logging.getLogger(__name__)
+
+NOTHING = Wanted()
+
+
+class UserspaceMode:
+    """One node's listeners and the table that leads to them. Runs in an event loop."""
+
+    def __init__(self, nft: Nft, node: Node) -> None:
+        self._nft = nft
+        self._node = node
+        self._wanted: dict[str, Wanted] = {}
+        self._rules: dict[str, Elements] = {}
+        self._open: dict[Door, TcpDoor | UdpDoor] = {}
+        self._balancers: dict[ServicePortName, Balancer] = {}
+        self._started = False
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two descriptors a connection
+
+    def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
+        """`changes`: all ports of each Service that may have changed; none: it is gone. Raises ModeError."""
+        wanted = {key: plan(ports, self._node) for key, ports in changes.items()}
+        try:
+            for each in wanted.values():
+                self._open_doors(each)
+            lines, rules = self._script(wanted)
+            if not self._started:
+                lines = [skeleton(self._node), *lines]
+            if lines:
+                self._nft.run("\n".join(lines))
+        except (NftError, OSError) as error:
+            raise ModeError(str(error)) from error
+        self._started = True
+        for key, each in wanted.items():
+            self._close_doors(self._wanted.get(key, NOTHING), each)
+            self._rules[key], self._wanted[key] = rules[key], each
+            if not each.doors and not each.elements:
+                del self._rules[key], self._wanted[key]
+
+    def restart(self) -> None:
+        """What is in the kernel is not what we believed: the next apply starts over. Doors stay open."""
+        self._rules.clear()
+        self._started = False
+
+    @property
+    def known(self) -> Iterable[str]:
+        return self._wanted.keys()
+
+    def clean_up(self) -> None:
+        """Takes the table away, and closes the doors."""
+        try:
+            self._nft.run(f"delete table ip {TABLE}")
+        except NftError as error:
+            log.debug("no table to delete: %s", error)
+        self.close()
+
+    def close(self) -> None:
+        """Closes the doors, as the end of the process would; the table stays."""
+        for door in self._open.values():
+            door.close()
+        self._open.clear()
+        self._balancers.clear()
+        self._wanted.clear()
+        self.restart()
+
+    def _open_doors(self, wanted: Wanted) -> None:
+        for door, port in wanted.doors.items():
+            balancer = self._balancers.get(port.id)
+            if balancer is None:
+                clock = asyncio.get_running_loop().time
+                balancer = self._balancers[port.id] = Balancer(port, self._node, clock)
+            elif balancer.port is not port:
+                gone = {each[:2] for each in balancer.port.endpoints} - {each[:2] for each in port.endpoints}
+                balancer.update(port)
+                for outside in (False, True):
+                    if (known := self._open.get(Door(port.id, outside))) is not None:
+                        known.drop(gone)
+            if door not in self._open:
+                make = TcpDoor if port.id.protocol == "TCP" else UdpDoor
+                self._open[door] = make(self._node.address, _chooser(balancer, door.from_outside))
+
+    def _close_doors(self, before: Wanted, after: Wanted) -> None:
+        for door in before.doors:
+            if door not in after.doors and (opened := self._open.pop(door, None)) is not None:
+                opened.close()
+        left = {door.port for door in after.doors}
+        for door in before.doors:
+            if door.port not in left:
+                self._balancers.pop(door.port, None)
+
+    def _script(self, wanted: dict[str, Wanted]) -> tuple[list[str], dict[str, Elements]]:
+        listening = {door: f"{self._node.address} . {opened.port}" for door, opened in self._open.items()}
+        removed: Elements = {}
+        added: Elements = {}
+        rules = {key: each.rules(listening) for key, each in wanted.items()}
+        for key, after in rules.items():
+            before = self._rules.get(key, {})
+            removed |= {element: value for element, value in before.items() if after.get(element) != value}
+            added |= {element: value for element, value in after.items() if before.get(element) != value}
+        return script(removed, added), rules
+
+
+def _chooser(balancer: Balancer, from_outside: bool) -> Choose:
+    return lambda client: balancer.targets(client, from_outside=from_outside)

@@ -1,0 +1,65 @@
+"""Who gets the next connection: in rotation, or where the client went before. Pure but for the clock it is given."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from fairlead.proxy.mode import Node
+from fairlead.services.decide import Decision, Network, Packet, decide
+from fairlead.services.model import ServicePort
+
+Target = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Balancer:
+    """Of one service port, for all its doors: a client has one endpoint, whichever address it dials."""
+
+    port: ServicePort
+    node: Node
+    clock: Callable[[], float]
+    _turn: int = 0
+    _clients: dict[str, tuple[Target, float]] = field(default_factory=dict)  # → where, and when last
+
+    def update(self, port: ServicePort) -> None:
+        """Who was with an endpoint that is gone starts anew."""
+        self.port = port
+        there = {(each.address, each.port) for each in port.endpoints}
+        self._clients = {client: kept for client, kept in self._clients.items() if kept[0] in there}
+
+    def targets(self, client: str, *, from_outside: bool) -> Iterator[Target]:
+        """The endpoint for a new connection, and then those to try where it refuses."""
+        choice = sorted(self._decide(client, from_outside).to)
+        if not choice:
+            return
+        now = self.clock()
+        if self.port.affinity is not None and (kept := self._clients.get(client)) is not None:
+            target, last = kept
+            if target in choice and now - last <= self.port.affinity:
+                self._remember(client, target, now)
+                yield target
+                choice.remove(target)
+        for _ in range(len(choice)):
+            target = choice[self._turn % len(choice)]
+            self._turn += 1
+            self._remember(client, target, now)
+            yield target
+
+    def _remember(self, client: str, target: Target, now: float) -> None:
+        if self.port.affinity is None:
+            return
+        self._clients.pop(client, None)
+        self._clients[client] = (target, now)
+        oldest = next(iter(self._clients))
+        if now - self._clients[oldest][1] > self.port.affinity:
+            del self._clients[oldest]
+
+    def _decide(self, client: str, from_outside: bool) -> Decision:
+        port, node = self.port, self.node
+        network = Network(node.name, (node.address,), node.pod_cidr)
+        if not from_outside:
+            way = (port.cluster_ip, port.port)
+        elif port.node_port is not None:
+            way = (node.address, port.node_port)
+        else:
+            way = (port.external[0], port.port)
+        return decide(Packet(client, way[0], port.id.protocol, way[1]), (port,), network)
