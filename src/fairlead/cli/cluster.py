@@ -28,12 +28,12 @@ OUTPUT = click.option(
 )
 
 
-def _require_root() -> None:
+def require_root() -> None:
     if os.geteuid() != 0:
         raise click.ClickException("network namespaces need root: run it with sudo")
 
 
-def _plan(layout: Layout) -> AddressPlan:
+def cluster_plan(layout: Layout) -> AddressPlan:
     from fairlead.cluster.running import NotRunningError, plan_of
 
     plan = plan_of(layout)
@@ -59,7 +59,7 @@ def up(nodes: int, proxy_mode: str | None, name: str, output: str) -> None:
     What was stored in it before is kept. Its nodes are network namespaces; the address plan is the tutorial's: nodes
     192.168.109.100 and up, pods 10.244.0.0/16, Services 10.96.0.0/12.
     """
-    _require_root()
+    require_root()
     from fairlead.cluster import bringup
     from fairlead.cluster.running import is_up
 
@@ -94,7 +94,7 @@ def down(name: str, delete_state: bool) -> None:
 
     Its objects are kept for the next `fairlead up`, unless --delete-state is given.
     """
-    _require_root()
+    require_root()
     from fairlead.cluster.teardown import down as end
 
     if not end(Layout(name), delete_state=delete_state):
@@ -117,7 +117,7 @@ def warden(name: str, guard: int) -> None:
 @OUTPUT
 def status(name: str, output: str) -> None:
     """Show a cluster's processes and nodes."""
-    _require_root()
+    require_root()
     from fairlead.cluster import inspect
 
     report = inspect.report(Layout(name))
@@ -155,11 +155,11 @@ def shell(node: str, name: str) -> None:
 
 
 def _become(name: str, node: str) -> None:
-    _require_root()
+    require_root()
     from fairlead.cluster import enter
 
     layout = Layout(name)
-    plan = _plan(layout)
+    plan = cluster_plan(layout)
     if plan.node(node) is None:
         names = ", ".join(each.name for each in plan.nodes)
         raise click.BadParameter(f"{node!r} is no node of cluster {name}: there are {names}", param_hint="NODE")

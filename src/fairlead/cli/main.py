@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import fairlead
-from fairlead.cli import cluster, demo, image, parts
+from fairlead.cli import cluster, demo, explain, image, parts
 
 
 class Group(click.Group):
@@ -33,10 +33,11 @@ def _is_expected(error: Exception) -> bool:
     from fairlead.api.status import ApiError
     from fairlead.client.config import ConfigError
     from fairlead.cluster.bringup import ClusterError
+    from fairlead.cluster.explain import ExplainError
     from fairlead.cluster.running import NotRunningError
     from fairlead.runtime.interface import RuntimeFault
 
-    known = (ApiError, ClusterError, ConfigError, NotRunningError, RuntimeFault, OSError)
+    known = (ApiError, ClusterError, ConfigError, ExplainError, NotRunningError, RuntimeFault, OSError)
     return isinstance(error, known)
 
 
@@ -53,7 +54,7 @@ def cli() -> None:
     """
 
 
-for command in (*cluster.COMMANDS, demo.demo, image.image, *parts.COMMANDS):
+for command in (*cluster.COMMANDS, demo.demo, explain.explain, image.image, *parts.COMMANDS):
     cli.add_command(command)
 
 
