@@ -69,6 +69,9 @@ class _InALoop:
     def restart(self) -> None:
         self.mode.restart()
 
+    def owns(self, table: str, name: str) -> bool:
+        return self.mode.owns(table, name)
+
     def end(self) -> None:
         async def work() -> None:
             self.mode.close()

@@ -33,5 +33,8 @@ class Mode(Protocol):
     @property
     def known(self) -> Iterable[str]: ...
 
+    def owns(self, table: str, name: str) -> bool:
+        """Whether a chain or set of nf_tables is of this mode: who deletes it breaks Services."""
+
     def clean_up(self) -> None:
         """Takes away all that the mode may have left, also from an earlier process."""

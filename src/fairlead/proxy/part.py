@@ -11,6 +11,7 @@ from fairlead.client.events import Recorder
 from fairlead.client.informer import Informer
 from fairlead.client.rest import Client
 from fairlead.host import conntrack
+from fairlead.host.nft_watch import NftWatch
 from fairlead.proxy import status
 from fairlead.proxy.choosing import MAKE, choose, others
 from fairlead.proxy.configuration import Options
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 SERVICE_NAME = "kubernetes.io/service-name"
 PROXY_NAME, HEADLESS = "service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"
 OURS = f"!{PROXY_NAME},!{HEADLESS}"
+REPAIR = 1.0  # seconds between two times that everything is made again
 RETRY = 1.0  # seconds after a transaction that failed
 
 
@@ -47,6 +49,8 @@ class Proxy:
         self._node = Node(options.node_name, options.cluster_cidr, options.service_cidr, options.node_ip)
         self.mode_name, self._fallback = choose(options.mode)
         self._mode = MAKE[self.mode_name](self._node)
+        self._watch = NftWatch()
+        self._repaired = 0.0
         self._others = others(self.mode_name, self._node)
         self._options = options
         self._recorder = Recorder(client, "kube-proxy", options.node_name)
@@ -72,6 +76,7 @@ class Proxy:
             self._services.add_handler(lambda key, _old, _new: self._mark(key))
             self._slices.add_handler(self._on_slice)
             self._wake.set()
+            asyncio.get_running_loop().add_reader(self._watch, self._on_kernel)
             await self._sync_for_ever()
 
     def _tell_start(self) -> None:
@@ -109,7 +114,8 @@ class Proxy:
             began = time.monotonic()
             changes = {key: self._ports(key) for key in dirty}
             try:
-                self._mode.apply(changes)
+                with self._watch.quiet():
+                    self._mode.apply(changes)
             except ModeError as error:
                 log.warning("cannot program %d services, starting over: %s", len(changes), error)
                 self._metrics.failures.inc()
@@ -124,6 +130,24 @@ class Proxy:
             self._last_sync = time.monotonic()
             self._metrics.observe(self._last_sync - began, [self._last_sync - heard for heard in dirty.values()])
             self._forget_flows(changes)
+
+    def _on_kernel(self) -> None:
+        """Somebody has deleted rules. What is ours comes back, whole, at most once a second."""
+        if not self._watch.damaged(self._mode.owns):
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._watch)
+        loop.call_later(max(0.0, self._repaired + REPAIR - time.monotonic()), self._repair)
+
+    def _repair(self) -> None:
+        log.warning("rules of ours were deleted by somebody: making them again")
+        self._repaired = time.monotonic()
+        self._watch.damaged(self._mode.owns)  # until now, all of it
+        asyncio.get_running_loop().add_reader(self._watch, self._on_kernel)
+        self._mode.restart()
+        for key in self._services.items:
+            self._dirty.setdefault(key, time.monotonic())
+        self._wake.set()
 
     def _ports(self, key: str) -> tuple[ServicePort, ...]:
         service = self._services.get(key)
@@ -140,19 +164,24 @@ class Proxy:
                 left = {each.address for each in now[name].endpoints if each.ready} if name in now else set()
                 for endpoint in port.endpoints:
                     if endpoint.address not in left:
-                        self._forget(port.cluster_ip, port.port, endpoint.address)
+                        self._forget(port, endpoint.address)
             for name, port in now.items():
                 if name.protocol == "UDP" and port.endpoints and name in before and not before[name].endpoints:
-                    self._forget(port.cluster_ip, port.port, None)
+                    self._forget(port, None)
             if after:
                 self._known[key] = after
             else:
                 self._known.pop(key, None)
 
-    def _forget(self, address: str, port: int, endpoint: str | None) -> None:
-        task = asyncio.get_running_loop().create_task(conntrack.forget_udp(address, port, endpoint))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _forget(self, port: ServicePort, endpoint: str | None) -> None:
+        """By each of its addresses."""
+        ways: list[tuple[str | None, int]] = [(each, port.port) for each in (port.cluster_ip, *port.external)]
+        if port.node_port is not None:
+            ways.append((None, port.node_port))
+        for address, number in ways:
+            task = asyncio.get_running_loop().create_task(conntrack.forget_udp(address, number, endpoint))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
 
 def _service_key(obj: EndpointSlice) -> list[str]:

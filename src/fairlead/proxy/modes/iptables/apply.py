@@ -48,6 +48,10 @@ class IptablesMode:
     def known(self) -> Iterable[str]:
         return self._applied.keys()
 
+    def owns(self, table: str, name: str) -> bool:
+        """In the variant that is made of nf_tables; the other tells nobody what is changed."""
+        return table in FIXED and (name.startswith("KUBE-") or name in {hook for hook, _ in HOOKS[table]})
+
     def clean_up(self) -> None:
         """Takes our chains and the rules that lead to them away."""
         try:

@@ -81,6 +81,10 @@ class NftablesMode:
     def known(self) -> Iterable[str]:
         return self._applied.keys()
 
+    def owns(self, table: str, name: str) -> bool:
+        """What is known of clients comes and goes by itself."""
+        return table == TABLE and not name.startswith("affinity-")
+
     def clean_up(self) -> None:
         """Takes the table away."""
         try:

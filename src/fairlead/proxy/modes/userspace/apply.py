@@ -61,6 +61,9 @@ class UserspaceMode:
     def known(self) -> Iterable[str]:
         return self._wanted.keys()
 
+    def owns(self, table: str, name: str) -> bool:
+        return table == TABLE
+
     def clean_up(self) -> None:
         """Takes the table away, and closes the doors."""
         try:
