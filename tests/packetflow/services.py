@@ -25,6 +25,8 @@ ENDING = endpoint("a", ready=False, serving=True, ending=True)
 UNREADY = endpoint("b", ready=False, serving=False)
 REMOTE_ENDING = endpoint("c", ready=False, serving=True, ending=True)
 
+GUARDED = {"balancers": (EXTERNAL,), "source_ranges": ("192.168.109.0/28", PODS["a"][0] + "/32")}
+
 # name → what the ServicePort has beside its addresses
 SERVICES: dict[str, dict[str, Any]] = {
     "no endpoints": {},
@@ -47,6 +49,11 @@ SERVICES: dict[str, dict[str, Any]] = {
     "sticky": {"endpoints": (A, B, C), "affinity": 10800},
     "sticky, external Local": {"endpoints": (A, B, C), "affinity": 10800, "external_policy": "Local"},
     "cluster address only": {"endpoints": (A, C), "node_port": None, "external": ()},
+    "open to one pod and outside": {"endpoints": (A, C), **GUARDED},
+    "open to some, external Local": {"endpoints": (A, C), "external_policy": "Local", **GUARDED},
+    "open to some, none here": {"endpoints": (C,), "external_policy": "Local", **GUARDED},
+    "open to some, sticky": {"endpoints": (A, C), "affinity": 10800, **GUARDED},
+    "open to some, no endpoints": {**GUARDED},
     "another target port": {"endpoints": (endpoint("b", 8080), endpoint("d", 8080))},
 }
 CASES = [(name, protocol) for name, protocol in product(SERVICES, ("TCP", "UDP"))]

@@ -36,6 +36,8 @@ def service_states(draw: st.DrawFn) -> tuple[ServicePort, ...]:
                 external_policy=draw(POLICIES),
                 node_port=draw(st.sampled_from([None, 30080, 30081])),
                 external=draw(st.sampled_from([(), ("203.0.113.10",)])),
+                balancers=draw(st.sampled_from([(), ("203.0.113.10",)])),
+                source_ranges=draw(st.sampled_from([(), ("10.0.0.0/8",), ("10.0.0.0/8", "192.168.0.0/24")])),
             )
         )
     return tuple(ports)

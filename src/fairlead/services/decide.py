@@ -46,6 +46,8 @@ def decide(packet: Packet, ports: Iterable[ServicePort], network: Network) -> De
         if (packet.destination, packet.port) == (service.cluster_ip, service.port):
             return _deliver(packet, service, network, from_outside=False)
         if packet.destination in service.external and packet.port == service.port:
+            if packet.destination in service.guarded and not _allowed(packet, service):
+                return Decision("drop")
             return _deliver(packet, service, network, from_outside=True)
         if packet.destination in network.node_addresses and packet.port == service.node_port:
             return _deliver(packet, service, network, from_outside=True)
@@ -73,5 +75,9 @@ def _deliver(packet: Packet, service: ServicePort, network: Network, *, from_out
     return Decision("deliver", to, masquerade, service.affinity)
 
 
+def _allowed(packet: Packet, service: ServicePort) -> bool:
+    return any(_within(packet.source, each) for each in service.source_ranges)
+
+
 def _within(address: str, cidr: str) -> bool:
-    return ipaddress.IPv4Address(address) in ipaddress.IPv4Network(cidr)
+    return ipaddress.IPv4Address(address) in ipaddress.IPv4Network(cidr, strict=False)

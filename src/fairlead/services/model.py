@@ -3,6 +3,7 @@
 Source: KEP-1669 (terminating endpoints), KEP-2086 (internal traffic policy), "Virtual IPs and Service Proxies".
 """
 
+import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -42,7 +43,8 @@ class Endpoint(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ServicePort:
     """`affinity`: seconds that a client stays with its endpoint; None: none. `external`: addresses beside the cluster's
-    own (externalIPs, a load balancer's)."""
+    own (externalIPs, a load balancer's). `balancers`: those of them that are a load balancer's, open to `source_ranges`
+    only, where there are any."""
 
     id: ServicePortName
     cluster_ip: str
@@ -53,6 +55,13 @@ class ServicePort:
     internal_policy: Policy = "Cluster"
     external_policy: Policy = "Cluster"
     endpoints: tuple[Endpoint, ...] = ()
+    balancers: tuple[str, ...] = ()
+    source_ranges: tuple[str, ...] = ()
+
+    @property
+    def guarded(self) -> tuple[str, ...]:
+        """Addresses that not everybody may dial."""
+        return self.balancers if self.source_ranges else ()
 
     def endpoints_for(self, node: str, *, from_outside: bool) -> tuple[Endpoint, ...]:
         """Where a new connection on this node may go."""
@@ -76,8 +85,10 @@ def service_ports(service: Service, slices: Iterable[EndpointSlice]) -> list[Ser
     if spec.type == "ExternalName" or spec.cluster_ip in ("", "None"):
         return []
     given = list(slices)
-    ingress = (each.ip for each in service.status.load_balancer.ingress if each.ip and each.ip_mode != "Proxy")
-    external = tuple(dict.fromkeys((*spec.external_ips, *ingress)))
+    ingress = service.status.load_balancer.ingress if spec.type == "LoadBalancer" else []
+    balancers = tuple(each.ip for each in ingress if each.ip and each.ip_mode != "Proxy")
+    external = tuple(dict.fromkeys((*spec.external_ips, *balancers)))
+    ranges = tuple(each.strip() for each in spec.load_balancer_source_ranges if _is_range(each.strip()))
     return [
         ServicePort(
             id=ServicePortName(service.metadata.namespace, service.metadata.name, port.name, port.protocol),
@@ -89,9 +100,19 @@ def service_ports(service: Service, slices: Iterable[EndpointSlice]) -> list[Ser
             internal_policy="Local" if spec.internal_traffic_policy == "Local" else "Cluster",
             external_policy="Local" if spec.external_traffic_policy == "Local" else "Cluster",
             endpoints=tuple(_endpoints(port, given)),
+            balancers=balancers,
+            source_ranges=ranges,
         )
         for port in spec.ports
     ]
+
+
+def _is_range(text: str) -> bool:
+    """Of the family that is served here."""
+    try:
+        return ipaddress.ip_network(text, strict=False).version == 4
+    except ValueError:
+        return False
 
 
 def _affinity(service: Service) -> int | None:

@@ -56,11 +56,19 @@ class _Planner:
     def _from_outside(self) -> None:
         port = self._port
         here = port.endpoints_for(self._node.name, from_outside=True)
-        external = [(f"{self._match} -d {each} --dport {port.port}", "external IP") for each in port.external]
-        for address, what in external:
+        for each in port.external:
+            address = f"{self._match} -d {each} --dport {port.port}"
+            what = "loadbalancer IP" if each in port.balancers else "external IP"
             if self._anywhere:
-                self._share("nat", SERVICES, f"{self._comment(what)} {address} -j {self._external_chain(here)}")
-            if not here:
+                chain = self._external_chain(here)
+                if each in port.guarded:
+                    chain = self._guard(chain)
+                self._share("nat", SERVICES, f"{self._comment(what)} {address} -j {chain}")
+            if each in port.guarded:
+                for allowed in () if self._anywhere else port.source_ranges:
+                    self._refuse(EXTERNAL, f"{address} -s {allowed}")
+                self._share("filter", EXTERNAL, f"{self._comment('traffic not accepted')} {address} -j DROP")
+            elif not here:
                 self._refuse(EXTERNAL, address)
         if port.node_port is not None:
             number = f"{self._match} --dport {port.node_port}"
@@ -98,6 +106,14 @@ class _Planner:
         if here:
             rules.append(f"-j {self._balance('KUBE-SVL-', here)}")
         self._wanted.chains[name] = tuple(rules)
+        return name
+
+    def _guard(self, chain: str) -> str:
+        """loadBalancerSourceRanges: who is in none of them is not led anywhere, and dropped."""
+        name = f"KUBE-FW-{self._hash}"
+        self._wanted.chains[name] = tuple(
+            f"{self._comment('loadbalancer IP')} -s {each} -j {chain}" for each in self._port.source_ranges
+        )
         return name
 
     def _balance(self, prefix: str, endpoints: Sequence[Endpoint]) -> str:

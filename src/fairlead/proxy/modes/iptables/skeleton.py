@@ -5,7 +5,7 @@ MASQUERADE = "0x4000/0x4000"  # the mark of packets whose source becomes the nod
 SERVICES, NODE_PORTS, POSTROUTING, MARK = "KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-MARK-MASQ"
 EXTERNAL, FORWARD, FIREWALL = "KUBE-EXTERNAL-SERVICES", "KUBE-FORWARD", "KUBE-PROXY-LOCALNET"
 NO_SERVICE = "KUBE-NO-SERVICE"  # addresses of the Service range that no Service has
-OWN_PREFIXES = ("KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-SEP-")
+OWN_PREFIXES = ("KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-SEP-", "KUBE-FW-")
 
 # table → chains that are always there
 FIXED = {

@@ -63,6 +63,8 @@ class _Planner:
         inside = port.endpoints_for(self._node.name, from_outside=False)
         self._balance(self._address(port.cluster_ip), inside, masquerade=False)
         external = [self._address(address) for address in port.external]
+        for address in port.guarded:
+            self._guard(f"{address} . {self._protocol} . {port.port}")
         if port.node_port is not None:
             external.append(self._node_port(port.node_port))
         for frontend in external:
@@ -87,6 +89,12 @@ class _Planner:
             self._wanted.elements[frontend.verdicts, frontend.key] = f"goto {chain}"
         else:
             self._refuse(frontend)
+
+    def _guard(self, key: str) -> None:
+        """loadBalancerSourceRanges: silence for everybody else."""
+        self._wanted.elements["guarded-services", key] = ""
+        for each in self._port.source_ranges:
+            self._wanted.elements["allowed-sources", f"{key} . {each}"] = ""
 
     def _refuse(self, frontend: _Frontend) -> None:
         """Where only other nodes have endpoints it is silence, so that a load balancer tries one of them."""

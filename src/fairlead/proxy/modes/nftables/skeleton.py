@@ -32,6 +32,8 @@ table ip {TABLE} {{
     map no-endpoint-nodeports {{ type inet_proto . inet_service : verdict; }}
     {maps}
     set hairpin-connections {{ type ipv4_addr . ipv4_addr; }}
+    set guarded-services {{ type ipv4_addr . inet_proto . inet_service; }}
+    set allowed-sources {{ type ipv4_addr . inet_proto . inet_service . ipv4_addr; flags interval; }}
 
     chain mark-for-masquerade {{ meta mark set meta mark or {MASQUERADE:#x}; }}
     chain reject-chain {{
@@ -40,7 +42,12 @@ table ip {TABLE} {{
     }}
     chain drop-chain {{ drop; }}
 
+    chain firewall {{
+        ip daddr . meta l4proto . th dport . ip saddr @allowed-sources return
+        drop
+    }}
     chain services {{
+        ip daddr . meta l4proto . th dport @guarded-services jump firewall
         ip saddr != {pod_cidr} ip daddr {service_cidr} jump mark-for-masquerade
         ip daddr . meta l4proto . th dport vmap @service-ips
         fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @service-nodeports

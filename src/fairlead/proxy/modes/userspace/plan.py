@@ -60,6 +60,10 @@ def _plan(port: ServicePort, node: Node, wanted: Wanted) -> None:
     else:
         wanted.elements["no-endpoint-services", _triple(protocol, *key)] = refusal
     here = port.endpoints_for(node.name, from_outside=True)
+    for address in port.guarded:
+        guarded = _triple(protocol, address, port.port)
+        wanted.elements["guarded-services", guarded] = ""
+        wanted.elements |= {("allowed-sources", f"{guarded} . {each}"): "" for each in port.source_ranges}
     for address in port.external:
         if anywhere:
             wanted.portals[f"portals-{protocol}", _pair(address, port.port)] = serve(True)

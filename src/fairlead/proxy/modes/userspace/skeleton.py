@@ -23,6 +23,8 @@ table ip {TABLE} {{
     set listening {{ type inet_proto . inet_service; }}
     set local-only-services {{ type ipv4_addr . inet_proto . inet_service; }}
     set local-only-nodeports {{ type inet_proto . inet_service; }}
+    set guarded-services {{ type ipv4_addr . inet_proto . inet_service; }}
+    set allowed-sources {{ type ipv4_addr . inet_proto . inet_service . ipv4_addr; flags interval; }}
     map no-endpoint-services {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
     map no-endpoint-nodeports {{ type inet_proto . inet_service : verdict; }}
 
@@ -40,7 +42,12 @@ table ip {TABLE} {{
         meta l4proto . th dport @local-only-nodeports jump drop-outsiders
         {node_ports}
     }}
+    chain firewall {{
+        ip daddr . meta l4proto . th dport . ip saddr @allowed-sources return
+        drop
+    }}
     chain portals {{
+        ip daddr . meta l4proto . th dport @guarded-services jump firewall
         ip daddr . meta l4proto . th dport @local-only-services jump drop-outsiders
         {portals}
         fib daddr type local ip daddr != 127.0.0.0/8 jump local-node
