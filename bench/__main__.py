@@ -3,7 +3,7 @@
 import argparse
 import importlib
 
-BENCHMARKS = ("api", "watch", "bringup", "live", "network")
+BENCHMARKS = ("api", "watch", "bringup", "live", "network", "proxy")
 
 
 def main() -> None:

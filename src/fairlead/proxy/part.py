@@ -15,6 +15,7 @@ from fairlead.host.nft_watch import NftWatch
 from fairlead.proxy import status
 from fairlead.proxy.choosing import MAKE, choose, others
 from fairlead.proxy.configuration import Options
+from fairlead.proxy.health_check import HealthChecks
 from fairlead.proxy.metrics import Metrics
 from fairlead.proxy.mode import ModeError, Node
 from fairlead.services.model import ServicePort, service_ports
@@ -61,6 +62,7 @@ class Proxy:
         self._wake = asyncio.Event()
         self._known: dict[str, tuple[ServicePort, ...]] = {}
         self._metrics = Metrics()
+        self._health_checks = HealthChecks(self._healthy)
         self._last_sync = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -130,6 +132,17 @@ class Proxy:
             self._last_sync = time.monotonic()
             self._metrics.observe(self._last_sync - began, [self._last_sync - heard for heard in dirty.values()])
             self._forget_flows(changes)
+            for key, ports in changes.items():
+                await self._check_health(key, ports)
+
+    async def _check_health(self, key: str, ports: tuple[ServicePort, ...]) -> None:
+        """What a load balancer asks each node for: how many endpoints are here."""
+        service = self._services.get(key)
+        number = service.spec.health_check_node_port if service is not None else 0
+        if service is not None and service.spec.external_traffic_policy != "Local":
+            number = 0
+        here = {e.address for port in ports for e in port.endpoints if e.ready and e.node == self._node.name}
+        await self._health_checks.update(key, number, len(here))
 
     def _on_kernel(self) -> None:
         """Somebody has deleted rules. What is ours comes back, whole, at most once a second."""

@@ -1,0 +1,93 @@
+"""The proxy's modes: one endpoint's change and a full load, plan and kernel together, beside kube-proxy's ways.
+
+The peers are what kube-proxy does in the same place: for nftables a script by nft(8), for iptables all rules again by
+iptables-restore(8).
+"""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench.result import Result
+from fairlead.host import namespaces
+from fairlead.host.iptables import Iptables
+from fairlead.host.nft import Nft
+from fairlead.proxy.mode import Mode, Node
+from fairlead.proxy.modes.iptables import IptablesMode
+from fairlead.proxy.modes.nftables import NftablesMode
+from fairlead.services.model import Endpoint, ServicePort, ServicePortName
+
+ENDPOINTS, CHANGES = 5, 200
+NODE = Node("node1", "10.244.0.0/16", "10.96.0.0/12", "192.168.109.101")
+Services = dict[str, tuple[ServicePort, ...]]
+
+
+def run() -> Iterator[Result]:
+    with tempfile.TemporaryDirectory() as folder:
+        for count in (1_000, 10_000, 30_000):
+            yield from _measure("nftables", count, Path(folder) / f"n{count}", _nftables, CHANGES, "< 0.1")
+        yield from _measure("iptables", 5_000, Path(folder) / "i", _iptables, 10, "< 30")
+
+
+def _nftables(namespace: Path) -> Mode:
+    return NftablesMode(namespaces.run_in(namespace, Nft), NODE)
+
+
+def _iptables(namespace: Path) -> Mode:
+    return IptablesMode(Iptables(namespace), NODE)
+
+
+def _measure(
+    name: str, count: int, folder: Path, make: Callable[[Path], Mode], changes: int, target: str
+) -> Iterator[Result]:
+    namespaces.create(folder, ["net"])
+    try:
+        mode = make(folder / "net")
+        began = time.perf_counter()
+        mode.apply(dict(_service(number, 0) for number in range(count)))
+        load = time.perf_counter() - began
+        delays = []
+        for number in range(changes):
+            key, ports = _service(number * (count // changes), number + 1)
+            began = time.perf_counter()
+            mode.apply({key: ports})
+            delays.append(time.perf_counter() - began)
+        change = sorted(delays)[len(delays) // 2] * 1e3
+        peer, what = _peer(name, folder / "net")
+        yield Result(f"{name}, {count} Services × {ENDPOINTS}: one endpoint changes", change, "ms", what, peer, target)
+        target = "< 1.5" if (name, count) == ("nftables", 10_000) else ""
+        yield Result("  full load", load, "s", "", None, target)
+    finally:
+        namespaces.remove(folder)
+
+
+def _peer(name: str, namespace: Path) -> tuple[float, str]:
+    """Milliseconds of what another proxy would run for the same change."""
+    enter = ["nsenter", f"--net={namespace}", "--"]
+    if name == "nftables":
+        script = "add element ip kube-proxy hairpin-connections { 10.0.0.1 . 10.0.0.1 }\n"
+        argv, given = [*enter, "nft", "-f", "-"], script
+    else:
+        saved = subprocess.run([*enter, "iptables-save", "-t", "nat"], capture_output=True, text=True, check=True)
+        argv, given = [*enter, "iptables-restore", "--noflush"], _as_restored(saved.stdout)
+    began = time.perf_counter()
+    subprocess.run(argv, input=given, text=True, check=True, capture_output=True)
+    return (time.perf_counter() - began) * 1e3, "nft -f of one element" if name == "nftables" else "all rules again"
+
+
+def _as_restored(saved: str) -> str:
+    """All of our chains, without the hooks that lead to them."""
+    lines = [line for line in saved.splitlines() if not line.startswith("-A ") or line.startswith("-A KUBE-")]
+    return "\n".join(lines) + "\n"
+
+
+def _service(number: int, generation: int) -> tuple[str, tuple[ServicePort, ...]]:
+    """The last of its endpoints is another in each generation."""
+    endpoints = [Endpoint(f"10.{200 + n}.{number // 250}.{number % 250}", 8080, node="node2") for n in range(ENDPOINTS)]
+    if generation:
+        endpoints[-1] = Endpoint(f"10.244.{generation // 250}.{generation % 250}", 8080, node="node2")
+    address = f"10.{96 + number // 62500}.{number // 250 % 250}.{number % 250 + 2}"
+    port = ServicePort(ServicePortName("bench", f"s{number}", "", "TCP"), address, 80, endpoints=tuple(endpoints))
+    return f"bench/s{number}", (port,)
