@@ -13,10 +13,11 @@ from pathlib import Path
 from bench.result import Result
 from fairlead.host import namespaces
 from fairlead.host.iptables import Iptables
+from fairlead.host.nfnetlink import SetElements
 from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.iptables import IptablesMode
-from fairlead.proxy.modes.nftables import NftablesMode
+from fairlead.proxy.modes.nftables import TABLE, NftablesMode
 from fairlead.services.model import Endpoint, ServicePort, ServicePortName
 
 ENDPOINTS, CHANGES = 5, 200
@@ -32,7 +33,9 @@ def run() -> Iterator[Result]:
 
 
 def _nftables(namespace: Path) -> Mode:
-    return NftablesMode(namespaces.run_in(namespace, Nft), NODE)
+    return NftablesMode(
+        namespaces.run_in(namespace, Nft), namespaces.run_in(namespace, lambda: SetElements(TABLE)), NODE
+    )
 
 
 def _iptables(namespace: Path) -> Mode:

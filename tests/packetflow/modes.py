@@ -12,17 +12,22 @@ import uvloop
 
 from fairlead.host import libc, namespaces
 from fairlead.host.iptables import Iptables
+from fairlead.host.nfnetlink import SetElements
 from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.iptables import IptablesMode
-from fairlead.proxy.modes.nftables import NftablesMode
+from fairlead.proxy.modes.nftables import TABLE, NftablesMode
 from fairlead.proxy.modes.userspace import UserspaceMode
 from fairlead.services.model import ServicePort
 from tests.packetflow.lab import NODES, POD_CIDR, SERVICE_CIDR
 
 
 def _nftables(node: str, namespace: Path) -> Mode:
-    return NftablesMode(namespaces.run_in(namespace, Nft), Node(node, POD_CIDR, SERVICE_CIDR))
+    return NftablesMode(
+        namespaces.run_in(namespace, Nft),
+        namespaces.run_in(namespace, lambda: SetElements(TABLE)),
+        Node(node, POD_CIDR, SERVICE_CIDR),
+    )
 
 
 def _iptables(node: str, namespace: Path) -> Mode:

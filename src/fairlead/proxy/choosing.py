@@ -4,15 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fairlead.host.iptables import Iptables
+from fairlead.host.nfnetlink import SetElements
 from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.iptables import IptablesMode
-from fairlead.proxy.modes.nftables import NftablesMode
+from fairlead.proxy.modes.nftables import TABLE, NftablesMode
 from fairlead.proxy.modes.userspace import UserspaceMode
 
 MAKE: dict[str, Callable[[Node], Mode]] = {
     "iptables": lambda node: IptablesMode(Iptables(), node),
-    "nftables": lambda node: NftablesMode(Nft(), node),
+    "nftables": lambda node: NftablesMode(Nft(), SetElements(TABLE), node),
     "userspace": lambda node: UserspaceMode(Nft(), node),
 }
 

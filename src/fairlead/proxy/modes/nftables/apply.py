@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from fairlead.host.nfnetlink import NfnetlinkError, SetElements
 from fairlead.host.nft import Nft, NftError
 from fairlead.proxy.mode import ModeError, Node
+from fairlead.proxy.modes.nftables.encode import can_encode, encode
 from fairlead.proxy.modes.nftables.plan import Elements, Wanted, elements_script, plan, shared_chain
 from fairlead.proxy.modes.nftables.skeleton import TABLE, skeleton
 from fairlead.services.model import ServicePort
@@ -31,12 +33,17 @@ class _Change:
     def script(self) -> list[str]:
         return [*self.first, *elements_script(self.removed, self.added), *self.last]
 
+    @property
+    def is_elements_only(self) -> bool:
+        return not self.first and not self.last and can_encode(self.removed, self.added)
+
 
 class NftablesMode:
     """One node's table. Services are keyed "namespace/name"."""
 
-    def __init__(self, nft: Nft, node: Node) -> None:
+    def __init__(self, nft: Nft, elements: SetElements, node: Node) -> None:
         self._nft = nft
+        self._elements = elements
         self._node = node
         self._applied: dict[str, Wanted] = {}
         self._users: Counter[Key] = Counter()  # how many Services need an element: hairpins are shared
@@ -48,14 +55,10 @@ class NftablesMode:
         """`changes`: all ports of each Service that may have changed; none: it is gone. Raises ModeError."""
         wanted = {key: plan(ports, self._node, self._slots) for key, ports in changes.items()}
         change = self._change(wanted)
-        script = change.script()
-        if not self._started:
-            script = [skeleton(self._node.pod_cidr, self._node.service_cidr), *script]
-        if script:
-            try:
-                self._nft.run("\n".join(script))
-            except NftError as error:
-                raise ModeError(str(error)) from error
+        try:
+            self._make(change)
+        except (NftError, NfnetlinkError) as error:
+            raise ModeError(str(error)) from error
         self._started = True
         self._shared |= change.shared
         for element, count in change.users.items():
@@ -68,6 +71,17 @@ class NftablesMode:
                 self._applied[key] = each
             else:
                 self._applied.pop(key, None)
+
+    def _make(self, change: _Change) -> None:
+        """Elements go by netlink, which is what nearly all changes are; chains and the first time by nft."""
+        if self._started and change.is_elements_only:
+            self._elements.change(encode(change.removed), encode(change.added))
+            return
+        script = change.script()
+        if not self._started:
+            script = [skeleton(self._node.pod_cidr, self._node.service_cidr), *script]
+        if script:
+            self._nft.run("\n".join(script))
 
     def restart(self) -> None:
         """What is in the kernel is not what we believed: the next apply starts over, with everything."""
