@@ -75,6 +75,14 @@ def test_a_mode_is_changed_under_load_and_no_request_fails(
     for address in ("10.97.97.97", "192.168.109.101:30002"):
         loop = f"for i in $(seq 20); do curl -sS --max-time 5 http://{address}; done"
         assert set(machine.on_node("node2", "sh", "-c", loop).ok().out.split()) == set(application.values())
+    restored('patch svc service-clusterip -n dev -p {"spec":{"sessionAffinity":"ClientIP"}}').ok()
+
+    def sticky() -> None:
+        loop = "for i in $(seq 20); do curl -sS --max-time 5 http://10.97.97.97; done"
+        assert len(set(machine.on_node("node2", "sh", "-c", loop).ok().out.split())) == 1
+
+    eventually(sticky)
+    machine.fairlead("explain", "service/service-clusterip", "-n", "dev", "--from", "node/node2").ok()
 
 
 @pytest.mark.skipif(Path("/proc/net/ip_vs").exists(), reason="this kernel has IPVS")
