@@ -3,7 +3,7 @@
 import argparse
 import importlib
 
-BENCHMARKS = ("api", "watch", "bringup", "live", "network", "proxy")
+BENCHMARKS = ("api", "watch", "bringup", "live", "network", "proxy", "dataplane")
 
 
 def main() -> None:

@@ -54,6 +54,9 @@ SERVICES: dict[str, dict[str, Any]] = {
     "open to some, none here": {"endpoints": (C,), "external_policy": "Local", **GUARDED},
     "open to some, sticky": {"endpoints": (A, C), "affinity": 10800, **GUARDED},
     "open to some, no endpoints": {**GUARDED},
+    "some are near": {"endpoints": (A, B, C), "near": frozenset({B[:2], C[:2]})},
+    "some are near, external Local": {"endpoints": (A, C), "near": frozenset({C[:2]}), "external_policy": "Local"},
+    "the near ones are not ready": {"endpoints": (A, UNREADY), "near": frozenset({UNREADY[:2]})},
     "another target port": {"endpoints": (endpoint("b", 8080), endpoint("d", 8080))},
 }
 CASES = [(name, protocol) for name, protocol in product(SERVICES, ("TCP", "UDP"))]

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 import msgspec
 
 from fairlead.api.types.core import Pod, Service
-from fairlead.api.types.discovery import EndpointConditions, EndpointSlice, SliceEndpoint, SlicePort
+from fairlead.api.types.discovery import (
+    EndpointConditions,
+    EndpointHints,
+    EndpointSlice,
+    ForNode,
+    ForZone,
+    SliceEndpoint,
+    SlicePort,
+)
 from fairlead.api.types.meta import ObjectMeta, ObjectReference, OwnerReference
 from fairlead.controllers.endpoint_ports import TRIGGERED, hostname, is_candidate, number_on, triggered
 from fairlead.controllers.endpoints import HEADLESS
@@ -21,6 +29,9 @@ CONTROLLER = "endpointslice-controller.k8s.io"
 MOST = 100  # endpoints in a slice
 
 PortsKey = tuple[tuple[object, ...], ...]
+
+SAME_NODE = "PreferSameNode"
+NEAR = ("PreferClose", "PreferSameZone", SAME_NODE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +183,17 @@ def _endpoint(service: Service, pod: Pod, zones: Mapping[str, str]) -> SliceEndp
         ),
         node_name=pod.spec.node_name or None,
         zone=zones.get(pod.spec.node_name),
+        hints=_hints(service, pod, zones) if ready else None,
+    )
+
+
+def _hints(service: Service, pod: Pod, zones: Mapping[str, str]) -> EndpointHints | None:
+    """By `trafficDistribution`: an endpoint is for its own zone (KEP-4444), and for its own node first (KEP-3015)."""
+    wanted = service.spec.traffic_distribution
+    zone, node = zones.get(pod.spec.node_name), pod.spec.node_name
+    if wanted not in NEAR or (zone is None and wanted != SAME_NODE):
+        return None
+    return EndpointHints(
+        for_zones=[ForZone(zone)] if zone is not None else [],
+        for_nodes=[ForNode(node)] if wanted == SAME_NODE and node else [],
     )

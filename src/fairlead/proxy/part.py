@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 
-from fairlead.api.types.core import Service
+from fairlead.api.types.core import Node, Service
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.client.config import load
 from fairlead.client.events import Recorder
@@ -17,8 +17,9 @@ from fairlead.proxy.choosing import MAKE, choose, others
 from fairlead.proxy.configuration import Options
 from fairlead.proxy.health_check import HealthChecks
 from fairlead.proxy.metrics import Metrics
-from fairlead.proxy.mode import ModeError, Node
-from fairlead.services.model import ServicePort, service_ports
+from fairlead.proxy.mode import ModeError
+from fairlead.proxy.mode import Node as Place
+from fairlead.services.model import Locality, ServicePort, service_ports
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +27,14 @@ SERVICE_NAME = "kubernetes.io/service-name"
 PROXY_NAME, HEADLESS = "service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"
 OURS = f"!{PROXY_NAME},!{HEADLESS}"
 REPAIR = 1.0  # seconds between two times that everything is made again
+ZONE = "topology.kubernetes.io/zone"
 RETRY = 1.0  # seconds after a transaction that failed
 
 
 def clean_up(options: Options) -> None:
     """Takes the rules of every mode away (`--cleanup`)."""
     for make in MAKE.values():
-        make(Node(options.node_name, options.cluster_cidr, options.service_cidr)).clean_up()
+        make(Place(options.node_name, options.cluster_cidr, options.service_cidr)).clean_up()
 
 
 async def serve(options: Options) -> None:
@@ -47,7 +49,7 @@ async def serve(options: Options) -> None:
 
 class Proxy:
     def __init__(self, options: Options, client: Client) -> None:
-        self._node = Node(options.node_name, options.cluster_cidr, options.service_cidr, options.node_ip)
+        self._node = Place(options.node_name, options.cluster_cidr, options.service_cidr, options.node_ip)
         self.mode_name, self._fallback = choose(options.mode)
         self._mode = MAKE[self.mode_name](self._node)
         self._watch = NftWatch()
@@ -58,6 +60,8 @@ class Proxy:
         self._services = Informer(client, "services", Service, label_selector=OURS)
         self._slices = Informer(client, "endpointslices.discovery.k8s.io", EndpointSlice, label_selector=OURS)
         self._slices.add_index("service", _service_key)
+        self._nodes = Informer(client, "nodes", Node, field_selector=f"metadata.name={options.node_name}")
+        self._here = Locality(options.node_name)
         self._dirty: dict[str, float] = {}  # key → when its change was heard of
         self._wake = asyncio.Event()
         self._known: dict[str, tuple[ServicePort, ...]] = {}
@@ -70,11 +74,14 @@ class Proxy:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._services.run())
             tasks.create_task(self._slices.run())
+            tasks.create_task(self._nodes.run())
             tasks.create_task(self._recorder.run())
             tasks.create_task(status.serve(self._options, self.mode_name, self._metrics, self._healthy))
             self._tell_start()
             await self._services.synced()
             await self._slices.synced()
+            await self._nodes.synced()
+            self._nodes.add_handler(self._on_node)
             self._services.add_handler(lambda key, _old, _new: self._mark(key))
             self._slices.add_handler(self._on_slice)
             self._wake.set()
@@ -101,6 +108,14 @@ class Proxy:
     def _mark(self, key: str) -> None:
         self._dirty.setdefault(key, time.monotonic())
         self._wake.set()
+
+    def _on_node(self, _: str, __: Node | None, new: Node | None) -> None:
+        """In another zone, other endpoints are near."""
+        here = Locality(self._node.name, new.metadata.labels.get(ZONE, "") if new is not None else "")
+        if here != self._here:
+            self._here = here
+            for key in self._services.items:
+                self._mark(key)
 
     def _on_slice(self, _: str, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         for obj in (old, new):
@@ -164,7 +179,9 @@ class Proxy:
 
     def _ports(self, key: str) -> tuple[ServicePort, ...]:
         service = self._services.get(key)
-        return () if service is None else tuple(service_ports(service, self._slices.by_index("service", key)))
+        return (
+            () if service is None else tuple(service_ports(service, self._slices.by_index("service", key), self._here))
+        )
 
     def _forget_flows(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
         """UDP flows to endpoints that are gone, or made while there was none."""

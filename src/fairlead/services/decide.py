@@ -60,9 +60,7 @@ def _deliver(packet: Packet, service: ServicePort, network: Network, *, from_out
     # With externalTrafficPolicy Local, what comes from the cluster itself is routed as if the policy were Cluster: to
     # the client there is no difference between an external address and the cluster's own.
     short_cut = from_outside and service.external_policy == "Local" and (from_pod or from_node)
-    endpoints = (
-        usable(service.endpoints) if short_cut else service.endpoints_for(network.node, from_outside=from_outside)
-    )
+    endpoints = service.everywhere if short_cut else service.endpoints_for(network.node, from_outside=from_outside)
     if not endpoints:
         # Where only other nodes have endpoints, silence makes a load balancer try one of them.
         return Decision("drop" if usable(service.endpoints) else "reject")

@@ -8,7 +8,7 @@ from fairlead.api.types.core import Container, Pod, Service
 from fairlead.api.types.core import ServicePort as ApiPort
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.services.decide import Decision, Network, Packet, decide
-from fairlead.services.model import ServicePort, service_ports, usable
+from fairlead.services.model import ServicePort, service_ports
 
 Kind = Literal["ok", "problem", "note"]
 
@@ -110,7 +110,7 @@ def _told(port: ServicePort, decision: Decision, network: Network) -> str:
             return "refused: it has no endpoint that is ready"
         case "drop":
             policy = "internalTrafficPolicy" if port.internal_policy == "Local" else "externalTrafficPolicy"
-            elsewhere = ", ".join(sorted({each.node or "another node" for each in usable(port.endpoints)}))
+            elsewhere = ", ".join(sorted({each.node or "another node" for each in port.everywhere}))
             return f"dropped: {policy} is Local, and {network.node} has no endpoint; {elsewhere} has"
         case _:
             return "no business of this Service"

@@ -30,7 +30,8 @@ class ServicePortName(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """A pod's address and port. `serving` pods answer; `terminating` ones are going away."""
+    """A pod's address and port. `serving` pods answer; `terminating` ones are going away. `for_zones` and `for_nodes`:
+    whom it is meant for, where that is said (hints, KEP-2433 and KEP-3015)."""
 
     address: str
     port: int
@@ -38,13 +39,22 @@ class Endpoint(NamedTuple):
     serving: bool = True
     terminating: bool = False
     node: str = ""
+    for_zones: tuple[str, ...] = ()
+    for_nodes: tuple[str, ...] = ()
+
+
+class Locality(NamedTuple):
+    """Where a proxy is."""
+
+    node: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ServicePort:
     """`affinity`: seconds that a client stays with its endpoint; None: none. `external`: addresses beside the cluster's
     own (externalIPs, a load balancer's). `balancers`: those of them that are a load balancer's, open to `source_ranges`
-    only, where there are any."""
+    only, where there are any. `near`: the endpoints meant for where the proxy is; none: all are."""
 
     id: ServicePortName
     cluster_ip: str
@@ -57,6 +67,13 @@ class ServicePort:
     endpoints: tuple[Endpoint, ...] = ()
     balancers: tuple[str, ...] = ()
     source_ranges: tuple[str, ...] = ()
+    near: frozenset[tuple[str, int]] = frozenset()
+
+    @property
+    def everywhere(self) -> tuple[Endpoint, ...]:
+        """Where a new connection may go by the policy Cluster."""
+        found = usable(self.endpoints)
+        return tuple(each for each in found if each[:2] in self.near) or found
 
     @property
     def guarded(self) -> tuple[str, ...]:
@@ -66,10 +83,9 @@ class ServicePort:
     def endpoints_for(self, node: str, *, from_outside: bool) -> tuple[Endpoint, ...]:
         """Where a new connection on this node may go."""
         policy = self.external_policy if from_outside else self.internal_policy
-        candidates = self.endpoints
         if policy == "Local":
-            candidates = tuple(each for each in candidates if each.node == node)
-        return usable(candidates)
+            return usable(each for each in self.endpoints if each.node == node)
+        return self.everywhere
 
 
 def usable(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
@@ -79,7 +95,21 @@ def usable(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     return ready or tuple(each for each in all_ if each.serving and each.terminating)
 
 
-def service_ports(service: Service, slices: Iterable[EndpointSlice]) -> list[ServicePort]:
+def near(endpoints: Iterable[Endpoint], here: Locality) -> frozenset[tuple[str, int]]:
+    """Those meant for this node, else for this zone, where every endpoint that is ready says whom it is meant for
+    (pkg/proxy/topology.go)."""
+    ready = [each for each in endpoints if each.ready]
+    for place, hints in ((here.node, [each.for_nodes for each in ready]), (here.zone, [e.for_zones for e in ready])):
+        if place and ready and all(hints) and any(place in each for each in hints):
+            return frozenset(each[:2] for each, given in zip(ready, hints, strict=True) if place in given)
+    return frozenset()
+
+
+def service_ports(
+    service: Service,
+    slices: Iterable[EndpointSlice],
+    here: Locality = Locality(),  # noqa: B008  # immutable
+) -> list[ServicePort]:
     """None for a Service without an address of its own: headless, ExternalName."""
     spec = service.spec
     if spec.type == "ExternalName" or spec.cluster_ip in ("", "None"):
@@ -89,6 +119,7 @@ def service_ports(service: Service, slices: Iterable[EndpointSlice]) -> list[Ser
     balancers = tuple(each.ip for each in ingress if each.ip and each.ip_mode != "Proxy")
     external = tuple(dict.fromkeys((*spec.external_ips, *balancers)))
     ranges = tuple(each.strip() for each in spec.load_balancer_source_ranges if _is_range(each.strip()))
+    found = [(port, tuple(_endpoints(port, given))) for port in spec.ports]
     return [
         ServicePort(
             id=ServicePortName(service.metadata.namespace, service.metadata.name, port.name, port.protocol),
@@ -99,11 +130,12 @@ def service_ports(service: Service, slices: Iterable[EndpointSlice]) -> list[Ser
             affinity=_affinity(service),
             internal_policy="Local" if spec.internal_traffic_policy == "Local" else "Cluster",
             external_policy="Local" if spec.external_traffic_policy == "Local" else "Cluster",
-            endpoints=tuple(_endpoints(port, given)),
+            endpoints=endpoints,
             balancers=balancers,
             source_ranges=ranges,
+            near=near(endpoints, here),
         )
-        for port in spec.ports
+        for port, endpoints in found
     ]
 
 
@@ -144,6 +176,8 @@ def _endpoints(port: ApiPort, slices: Iterable[EndpointSlice]) -> list[Endpoint]
                     serving,
                     bool(conditions.terminating),
                     endpoint.node_name or "",
+                    tuple(each.name for each in endpoint.hints.for_zones) if endpoint.hints is not None else (),
+                    tuple(each.name for each in endpoint.hints.for_nodes) if endpoint.hints is not None else (),
                 )
                 known = found.get((made.address, number))
                 if known is None or (made.ready and not known.ready):

@@ -175,3 +175,20 @@ def test_after_any_changes_every_pod_is_in_exactly_one_slice(steps: list[tuple[s
         assert max(cluster.sizes()) <= MOST
         assert min(cluster.sizes()) > 0 or len(cluster.slices) == 1
         assert cluster.settle(pods) == Plan(), "a second pass has nothing to do"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "zones", "nodes"),
+    [(None, [], []), ("PreferClose", ["z1"], []), ("PreferSameZone", ["z1"], []), ("PreferSameNode", ["z1"], ["n1"])],
+)
+def test_endpoints_are_meant_for_their_own_place_where_the_service_wants_that(
+    wanted: str | None, zones: list[str], nodes: list[str]
+) -> None:
+    ready = pod("p1", ip="10.0.0.1", ready=True, node="n1")
+    ending = pod("p2", ip="10.0.0.2", ready=False, node="n1")
+    found = plan(service(traffic_distribution=wanted), [ready, ending], [], {"n1": "z1"})
+    hints = {e.addresses[0]: e.hints for each in found.create for e in each.endpoints}
+    assert hints["10.0.0.2"] is None
+    told = hints["10.0.0.1"]
+    assert [each.name for each in (told.for_zones if told else [])] == zones
+    assert [each.name for each in (told.for_nodes if told else [])] == nodes

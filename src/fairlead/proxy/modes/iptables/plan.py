@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fairlead.proxy.mode import Node
 from fairlead.proxy.modes.iptables.skeleton import EXTERNAL, MARK, NODE_PORTS, SERVICES
-from fairlead.services.model import Endpoint, ServicePort, usable
+from fairlead.services.model import Endpoint, ServicePort
 
 SharedRule = tuple[str, str, str]  # table, chain, rule
 
@@ -37,7 +37,7 @@ class _Planner:
         self._protocol = port.id.protocol.lower()
         self._match = f"-m {self._protocol} -p {self._protocol}"
         self._hash = _hashed(str(port.id), self._protocol)
-        self._anywhere = usable(port.endpoints)
+        self._anywhere = port.everywhere
 
     def plan(self) -> None:
         port = self._port

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from fairlead.proxy.mode import Node
 from fairlead.proxy.modes.nftables.skeleton import PROTOCOLS, TABLE
-from fairlead.services.model import Endpoint, ServicePort, usable
+from fairlead.services.model import Endpoint, ServicePort
 
 Elements = dict[tuple[str, str], str]  # (map or set, key) → value; "" in a set
 Slots = Mapping[
@@ -56,7 +56,7 @@ class _Planner:
         self._slots = slots
         self._wanted = wanted
         self._protocol = port.id.protocol.lower()
-        self._anywhere = usable(port.endpoints)
+        self._anywhere = port.everywhere
 
     def plan(self) -> None:
         port = self._port

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from fairlead.proxy.mode import Node
 from fairlead.proxy.modes.userspace.skeleton import PROTOCOLS, TABLE
-from fairlead.services.model import ServicePort, ServicePortName, usable
+from fairlead.services.model import ServicePort, ServicePortName
 
 Elements = dict[tuple[str, str], str]  # (map or set, key) → value; "" in a set
 
@@ -46,7 +46,7 @@ def plan(ports: Iterable[ServicePort], node: Node) -> Wanted:
 
 def _plan(port: ServicePort, node: Node, wanted: Wanted) -> None:
     protocol = port.id.protocol.lower()
-    anywhere = usable(port.endpoints)
+    anywhere = port.everywhere
     refusal = "goto drop-chain" if anywhere else "goto reject-chain"
 
     def serve(from_outside: bool) -> Door:
