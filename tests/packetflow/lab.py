@@ -35,6 +35,7 @@ FORWARDING = {
     "net.ipv4.icmp_ratelimit": "0",  # else only the first few refusals of UDP are told
 }
 SILENCE = 0.25  # seconds after which no answer means that there will be none
+PATIENCE = 4.0  # seconds, where an answer must come; the first retry of TCP is after one
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,13 @@ class Lab:
         for role in ("client", *NODES, *PODS):
             namespaces.remove(self._folder / role)
 
-    def connect(self, role: str, destination: str, protocol: str, port: int) -> Seen:
-        """One connection (or datagram) and what it came to."""
+    def connect(self, role: str, destination: str, protocol: str, port: int, *, silence: float = SILENCE) -> Seen:
+        """One connection (or datagram) and what it came to. `silence`: seconds after which none is a drop."""
         kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
 
         def attempt() -> Seen:
             with socket.socket(socket.AF_INET, kind) as client:
-                client.settimeout(SILENCE)
+                client.settimeout(silence)
                 try:
                     client.connect((destination, port))
                     if kind == socket.SOCK_DGRAM:
@@ -125,7 +126,7 @@ class Lab:
     def open(self, role: str, destination: str, port: int) -> socket.socket:
         """A connection that stays, its first answer still to be read."""
         return namespaces.run_in(
-            self.namespace(role), lambda: socket.create_connection((destination, port), timeout=SILENCE * 4)
+            self.namespace(role), lambda: socket.create_connection((destination, port), timeout=PATIENCE)
         )
 
     def _join(self, one: str, interface: str, other: str, other_interface: str) -> None:

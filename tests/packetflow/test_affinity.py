@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.packetflow.conftest import Proxies
-from tests.packetflow.lab import NODES
+from tests.packetflow.lab import NODES, PATIENCE
 from tests.packetflow.services import CLUSTER_IP, NODE_PORT, PORT, A, B, C, service
 
 pytestmark = pytest.mark.netns
@@ -14,7 +14,8 @@ TRIES = 25
 
 
 def reached(proxies: Proxies, source: str = "idle") -> set[tuple[str, int] | None]:
-    return {proxies.lab.connect(source, CLUSTER_IP, "TCP", PORT).endpoint for _ in range(TRIES)}
+    seen = (proxies.lab.connect(source, CLUSTER_IP, "TCP", PORT, silence=PATIENCE) for _ in range(TRIES))
+    return {each.endpoint for each in seen}
 
 
 def test_a_client_stays_with_its_endpoint(proxies: Proxies) -> None:

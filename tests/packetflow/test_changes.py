@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fairlead.services.model import ServicePort
 from tests.packetflow.conftest import Proxies
-from tests.packetflow.lab import SILENCE, Lab
+from tests.packetflow.lab import PATIENCE, Lab
 from tests.packetflow.modes import MODES, be_the_same_node, end
 from tests.packetflow.rules import rules
 from tests.packetflow.services import CLUSTER_IP, ENDING, PORT, UNREADY, A, B, C, D, endpoint, service
@@ -70,7 +70,7 @@ def test_an_open_connection_survives_changes_around_it(proxies: Proxies) -> None
     with proxies.lab.open("idle", CLUSTER_IP, PORT) as connection:
         proxies.apply({"dev/web": (service(endpoints=(A, B, C)),)})
         proxies.apply({"dev/web": (service(endpoints=(A,)),), "dev/other": ()})
-        connection.settimeout(SILENCE * 4)
+        connection.settimeout(PATIENCE)
         assert json.loads(connection.recv(1000))["address"] == A.address
 
 

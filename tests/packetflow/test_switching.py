@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from fairlead.services.model import ServicePort
-from tests.packetflow.lab import SILENCE, Lab
+from tests.packetflow.lab import PATIENCE, Lab
 from tests.packetflow.modes import MODES, end
 from tests.packetflow.services import CLUSTER_IP, PORT, A, B, service
 
@@ -25,7 +25,7 @@ def test_no_connection_fails_or_dies(built: Lab, before: str, after: str) -> Non
             _serves(built)
             old.clean_up()
             _serves(built)
-            connection.settimeout(SILENCE * 4)
+            connection.settimeout(PATIENCE)
             assert json.loads(connection.recv(1000))["address"] in (A.address, B.address)
         new.apply({"dev/web": ()})
         assert built.connect("idle", CLUSTER_IP, "TCP", PORT).verdict == "reject"  # nothing of the old one is left
@@ -37,4 +37,4 @@ def test_no_connection_fails_or_dies(built: Lab, before: str, after: str) -> Non
 
 def _serves(built: Lab) -> None:
     for _ in range(10):
-        assert built.connect("idle", CLUSTER_IP, "TCP", PORT).verdict == "deliver"
+        assert built.connect("idle", CLUSTER_IP, "TCP", PORT, silence=PATIENCE).verdict == "deliver"

@@ -8,7 +8,7 @@ import pytest
 
 from fairlead.host import conntrack, namespaces
 from tests.packetflow.conftest import Proxies
-from tests.packetflow.lab import EXTERNAL, NODES, SILENCE
+from tests.packetflow.lab import EXTERNAL, NODES, PATIENCE
 from tests.packetflow.services import CLUSTER_IP, NODE_PORT, PORT, A, B, service
 
 pytestmark = pytest.mark.netns
@@ -33,7 +33,7 @@ def test_a_client_that_goes_on_asking_comes_to_another_endpoint(
     proxies.apply({"dev/web": (service("UDP", endpoints=(A,)),)})
     client = namespaces.run_in(lab.namespace(source), lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     with client:
-        client.settimeout(SILENCE * 4)
+        client.settimeout(PATIENCE)
         client.connect((destination, number))
         assert _ask(client) == A.address
         proxies.apply({"dev/web": (service("UDP", endpoints=(B,)),)})

@@ -3,6 +3,7 @@
 A field is honoured, or of no effect here because it tunes what Fairlead does not do, or refused by its name.
 """
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ _HONOURED = {
     "healthzBindAddress",
     "metricsBindAddress",
     "clientConnection.kubeconfig",
+    "nodePortAddresses",
 }
 # Periods and limits of rewriting everything, which nothing here does; and what belongs to other systems.
 _WITHOUT_EFFECT = {
@@ -75,7 +77,6 @@ _ONLY: dict[str, tuple[object, ...]] = {
     "ipvs.udpTimeout": ("0s",),
     "nftables.masqueradeAll": (False,),
     "nftables.masqueradeBit": (None, MASQUERADE_BIT),
-    "nodePortAddresses": (None, []),
     "portRange": ("",),
 }
 _SECTIONS = {name.partition(".")[0] for name in (*_HONOURED, *_WITHOUT_EFFECT, *_ONLY) if "." in name}
@@ -93,6 +94,7 @@ class Options:
     service_cidr: str = SERVICE_CIDR
     health: str = "0.0.0.0:10256"
     metrics: str = "127.0.0.1:10249"
+    node_port_addresses: tuple[str, ...] = ()
     configuration: Mapping[str, Any] | None = None  # as /configz shows it
 
 
@@ -116,6 +118,7 @@ def load(config: str | None, **flags: str | None) -> Options:
         service_cidr=flags["service_cidr"] or SERVICE_CIDR,
         health=_address(flags["health"] or given.get("healthzBindAddress") or "", "0.0.0.0:10256"),
         metrics=_address(flags["metrics"] or given.get("metricsBindAddress") or "", "127.0.0.1:10249"),
+        node_port_addresses=_ranges(flags["node_port_addresses"], given.get("nodePortAddresses"), flags["node_ip"]),
         configuration={**given, "mode": mode},
     )
 
@@ -152,6 +155,29 @@ def _fields(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}.{inner}", each) for inner, each in value.items())
         elif name not in _SECTIONS or value is not None:
             yield name, value
+
+
+def _ranges(flag: str | None, given: object, node_ip: str | None) -> tuple[str, ...]:
+    """IPv4 ranges; `primary` is the node's own address. Raises ConfigError."""
+    wanted = flag.split(",") if flag else given or []
+    if not isinstance(wanted, list):
+        raise ConfigError(f"nodePortAddresses: Invalid value: {wanted!r}: must be a list of ranges")
+    found = []
+    for each in wanted:
+        if each == "primary":
+            if not node_ip:
+                raise ConfigError("nodePortAddresses: primary: the node's address is not known: --node-ip")
+            found.append(f"{node_ip}/32")
+            continue
+        try:
+            network = ipaddress.ip_network(str(each))
+        except ValueError as error:
+            raise ConfigError(
+                f"nodePortAddresses: Invalid value: {each!r}: must be a valid CIDR block: {error}"
+            ) from error
+        if network.version == 4:
+            found.append(str(network))
+    return tuple(found)
 
 
 def _address(given: str, usual: str) -> str:

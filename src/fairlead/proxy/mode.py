@@ -9,12 +9,20 @@ from fairlead.services.model import ServicePort
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Where the rules are: its name, the cluster's ranges of addresses, and its own address."""
+    """Where the rules are: its name, the cluster's ranges of addresses, and its own address. `node_port_addresses`: the
+    ranges of those addresses of the node that answer at node ports; none: all."""
 
     name: str
     pod_cidr: str
     service_cidr: str = "10.96.0.0/12"
     address: str = ""
+    node_port_addresses: tuple[str, ...] = ()
+
+    @property
+    def node_port_match(self) -> str:
+        """The packets to node ports, for nft."""
+        ranges = f" ip daddr {{ {', '.join(self.node_port_addresses)} }}" if self.node_port_addresses else ""
+        return f"fib daddr type local ip daddr != 127.0.0.0/8{ranges}"
 
 
 class ModeError(Exception):

@@ -34,7 +34,7 @@ RETRY = 1.0  # seconds after a transaction that failed
 def clean_up(options: Options) -> None:
     """Takes the rules of every mode away (`--cleanup`)."""
     for make in MAKE.values():
-        make(Place(options.node_name, options.cluster_cidr, options.service_cidr)).clean_up()
+        make(_place(options)).clean_up()
 
 
 async def serve(options: Options) -> None:
@@ -49,7 +49,7 @@ async def serve(options: Options) -> None:
 
 class Proxy:
     def __init__(self, options: Options, client: Client) -> None:
-        self._node = Place(options.node_name, options.cluster_cidr, options.service_cidr, options.node_ip)
+        self._node = _place(options)
         self.mode_name, self._fallback = choose(options.mode)
         self._mode = MAKE[self.mode_name](self._node)
         self._watch = NftWatch()
@@ -212,6 +212,16 @@ class Proxy:
             task = asyncio.get_running_loop().create_task(conntrack.forget_udp(address, number, endpoint))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+
+def _place(options: Options) -> Place:
+    return Place(
+        options.node_name,
+        options.cluster_cidr,
+        options.service_cidr,
+        options.node_ip,
+        options.node_port_addresses,
+    )
 
 
 def _service_key(obj: EndpointSlice) -> list[str]:

@@ -71,7 +71,7 @@ def test_what_kubeadm_writes_is_accepted() -> None:
     ("before", "after", "text"),
     [
         ("masqueradeAll: false", "masqueradeAll: true", "iptables.masqueradeAll: True cannot be done here"),
-        ("nodePortAddresses: null", "nodePortAddresses: [10.0.0.0/8]", "nodePortAddresses: "),
+        ("nodePortAddresses: null", "nodePortAddress: []", "nodePortAddress: unknown field"),
         ('scheduler: ""', "scheduler: wlc", "ipvs.scheduler: 'wlc'"),
         ('portRange: ""', "portRnge: x", "portRnge: unknown field"),
         ("strictARP: false", "strictArp: false", "ipvs.strictArp: unknown field"),
@@ -88,7 +88,17 @@ def test_what_cannot_be_done_is_refused_by_its_name(before: str, after: str, tex
 
 
 FLAGS = dict.fromkeys(
-    ("mode", "node_name", "node_ip", "kubeconfig", "cluster_cidr", "service_cidr", "health", "metrics")
+    (
+        "mode",
+        "node_name",
+        "node_ip",
+        "kubeconfig",
+        "cluster_cidr",
+        "service_cidr",
+        "health",
+        "metrics",
+        "node_port_addresses",
+    )
 )
 
 
@@ -101,5 +111,14 @@ def test_flags_win_and_modes_that_are_none_are_refused(tmp_path: Path) -> None:
     assert load(path, **{**FLAGS, "node_name": "n1", "mode": "iptables"}).mode == "iptables"
     with pytest.raises(ConfigError, match='mode: Unsupported value: "magic"'):
         load(path, **{**FLAGS, "node_name": "n1", "mode": "magic"})
+    addresses = {
+        **FLAGS,
+        "node_name": "n1",
+        "node_ip": "10.0.0.1",
+        "node_port_addresses": "primary,192.168.0.0/16,fd00::/8",
+    }
+    assert load(path, **addresses).node_port_addresses == ("10.0.0.1/32", "192.168.0.0/16")
+    with pytest.raises(ConfigError, match="nodePortAddresses: Invalid value"):
+        load(path, **{**addresses, "node_port_addresses": "10.0.0.1/8"})
     with pytest.raises(ConfigError, match="hostnameOverride"):
         load(path, **FLAGS)

@@ -85,7 +85,7 @@ class IptablesMode:
 
     def _everything(self, wanted: dict[str, Wanted]) -> str:
         """All chains anew, in one transaction a table; chains of Services that are gone meanwhile go with it."""
-        fixed = fixed_rules(self._node.service_cidr)
+        fixed = fixed_rules(self._node.service_cidr, self._node.node_port_addresses)
         text = ""
         for table, chains in FIXED.items():
             there = self._iptables.save(table)

@@ -75,7 +75,8 @@ class _Planner:
             if self._anywhere:
                 self._share("nat", NODE_PORTS, f"{self._comment()} {number} -j {self._external_chain(here)}")
             if not here:
-                self._refuse(EXTERNAL, f"-m addrtype --dst-type LOCAL {number}")
+                for place in [f"-d {each} " for each in self._node.node_port_addresses] or ["! -d 127.0.0.0/8 "]:
+                    self._refuse(EXTERNAL, f"{place}-m addrtype --dst-type LOCAL {number}")
 
     def _external_chain(self, here: Sequence[Endpoint]) -> str:
         """KUBE-EXT-…: by the policy Cluster to every endpoint and masqueraded; by Local to those here, with the

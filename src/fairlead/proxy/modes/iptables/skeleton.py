@@ -34,13 +34,14 @@ HOOKS = {
 }
 
 
-def fixed_rules(service_cidr: str) -> dict[str, list[str]]:
+def fixed_rules(service_cidr: str, node_port_addresses: tuple[str, ...]) -> dict[str, list[str]]:
     """table → lines behind the chains' declarations. Services' own rules come before the last one of KUBE-SERVICES."""
     return {
         "nat": [
-            (
+            *(
                 f'-A {SERVICES} -m comment --comment "kubernetes service nodeports; NOTE: this must be the last '
-                f'rule in this chain" -m addrtype --dst-type LOCAL -j {NODE_PORTS}'
+                f'rule in this chain" {place}-m addrtype --dst-type LOCAL -j {NODE_PORTS}'
+                for place in ([f"-d {each} " for each in node_port_addresses] or ["! -d 127.0.0.0/8 "])
             ),
             f"-A {POSTROUTING} -m mark ! --mark {MASQUERADE} -j RETURN",
             f"-A {POSTROUTING} -j MARK --xor-mark 0x4000",

@@ -79,7 +79,7 @@ class NftablesMode:
             return
         script = change.script()
         if not self._started:
-            script = [skeleton(self._node.pod_cidr, self._node.service_cidr), *script]
+            script = [skeleton(self._node), *script]
         if script:
             self._nft.run("\n".join(script))
 

@@ -3,13 +3,15 @@
 The names are those of kube-proxy's nftables mode where there is such a thing there.
 """
 
+from fairlead.proxy.mode import Node
+
 TABLE = "kube-proxy"
 MASQUERADE = 0x4000  # the mark of packets whose source becomes the node's
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 
 
-def skeleton(pod_cidr: str, service_cidr: str) -> str:
+def skeleton(node: Node) -> str:
     """Replaces a table that is there: what an earlier proxy left is not trusted.
 
     Endpoints have a map for each protocol: in a key of several parts, nft knows `th dport` only by its size, and
@@ -48,9 +50,9 @@ table ip {TABLE} {{
     }}
     chain services {{
         ip daddr . meta l4proto . th dport @guarded-services jump firewall
-        ip saddr != {pod_cidr} ip daddr {service_cidr} jump mark-for-masquerade
+        ip saddr != {node.pod_cidr} ip daddr {node.service_cidr} jump mark-for-masquerade
         ip daddr . meta l4proto . th dport vmap @service-ips
-        fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @service-nodeports
+        {node.node_port_match} meta l4proto . th dport vmap @service-nodeports
     }}
     chain nat-prerouting {{ type nat hook prerouting priority dstnat; policy accept; jump services; }}
     chain nat-output {{ type nat hook output priority -100; policy accept; jump services; }}
@@ -66,11 +68,11 @@ table ip {TABLE} {{
 
     chain service-endpoints-check {{
         ip daddr . meta l4proto . th dport vmap @no-endpoint-services
-        fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @no-endpoint-nodeports
+        {node.node_port_match} meta l4proto . th dport vmap @no-endpoint-nodeports
     }}
     chain cluster-ips-check {{
         ct status dnat return
-        ip daddr {service_cidr} goto reject-chain
+        ip daddr {node.service_cidr} goto reject-chain
     }}
     chain filter-input {{
         type filter hook input priority -110; policy accept;

@@ -50,14 +50,14 @@ table ip {TABLE} {{
         ip daddr . meta l4proto . th dport @guarded-services jump firewall
         ip daddr . meta l4proto . th dport @local-only-services jump drop-outsiders
         {portals}
-        fib daddr type local ip daddr != 127.0.0.0/8 jump local-node
+        {node.node_port_match} jump local-node
     }}
     chain nat-prerouting {{ type nat hook prerouting priority dstnat; policy accept; jump portals; }}
     chain nat-output {{ type nat hook output priority -100; policy accept; jump portals; }}
 
     chain refusals {{
         ip daddr . meta l4proto . th dport vmap @no-endpoint-services
-        fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @no-endpoint-nodeports
+        {node.node_port_match} meta l4proto . th dport vmap @no-endpoint-nodeports
     }}
     chain cluster-ips-check {{
         ct status dnat return
