@@ -28,6 +28,17 @@ def choose(wanted: str) -> tuple[str, str | None]:
 
 
 def others(name: str, node: Node) -> list[Mode]:
-    """Those whose rules an earlier proxy may have left. Made early: libnftables uses select(2), whose sockets
-    cannot be numbered over 1023, and the userspace mode opens many."""
-    return [make(node) for other, make in MAKE.items() if other != name]
+    """Those that an earlier proxy may have left rules of; most often none. Made early: libnftables uses select(2), with
+    sockets that cannot be numbered over 1023, and the userspace mode opens many."""
+    nft = Nft()
+    try:
+        tables = set(nft.run("list tables").splitlines())
+    finally:
+        nft.close()
+    legacy = Path("/proc/net/ip_tables_names")
+    left = {
+        "nftables": "table ip kube-proxy" in tables,
+        "userspace": "table ip kube-proxy-userspace" in tables,
+        "iptables": "table ip nat" in tables or (legacy.exists() and bool(legacy.read_text())),
+    }
+    return [make(node) for other, make in MAKE.items() if other != name and left[other]]
