@@ -10,6 +10,10 @@ from typing import Any
 
 import click
 
+from fairlead.host import libc
+
+SETTLED_SECONDS = 1.0
+
 
 def run(part: Coroutine[Any, Any, None]) -> None:
     """Until SIGTERM or SIGINT. Logs go to standard error."""
@@ -22,6 +26,7 @@ def run(part: Coroutine[Any, Any, None]) -> None:
     async def until_told() -> None:
         loop = asyncio.get_running_loop()
         task = asyncio.ensure_future(part)
+        loop.call_later(SETTLED_SECONDS, libc.malloc_trim)  # what starting took is not needed again
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):

@@ -8,7 +8,6 @@ Only the API server does not wait until everything is imported: all others wait 
 first, and starts while the rest is imported.
 """
 
-import ctypes
 import gc
 import json
 import logging
@@ -323,7 +322,4 @@ def _keep_shared() -> None:
     gc.collect()
     gc.disable()
     gc.freeze()
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except AttributeError:  # not glibc
-        pass
+    libc.malloc_trim()

@@ -57,6 +57,12 @@ def sethostname(name: str) -> None:
     _check(_libc.sethostname(data, len(data)), "sethostname")
 
 
+def malloc_trim() -> None:
+    """Gives free memory back to the kernel (malloc_trim(3)), where the C library can."""
+    if hasattr(_libc, "malloc_trim"):
+        _libc.malloc_trim(0)
+
+
 def prctl(option: int, value: int) -> None:
     _check(_libc.prctl(option, value, 0, 0, 0), "prctl")
 
