@@ -111,6 +111,9 @@ REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True, ("rs",)
 DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet", True, ("ds",), ALL, subresources=("status",))
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
+NETWORKING = "networking.k8s.io"
+INGRESSES = Resource(NETWORKING, "v1", "ingresses", "Ingress", True, ("ing",), subresources=("status",))
+INGRESS_CLASSES = Resource(NETWORKING, "v1", "ingressclasses", "IngressClass", False)
 
 RBAC = "rbac.authorization.k8s.io"
 ROLES = Resource(RBAC, "v1", "roles", "Role", True)
@@ -131,7 +134,7 @@ SELF_SUBJECT_RULES_REVIEWS = Resource(
 
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES, NODES, PODS, SERVICES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, EVENTS,
-    DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS, ENDPOINT_SLICES, LEASES,
+    DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS, ENDPOINT_SLICES, LEASES, INGRESSES, INGRESS_CLASSES,
     ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS,
     TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,
     SELF_SUBJECT_RULES_REVIEWS,

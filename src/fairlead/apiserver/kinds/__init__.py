@@ -7,6 +7,8 @@ from fairlead.apiserver.kinds.deployment import DEPLOYMENT
 from fairlead.apiserver.kinds.endpoints import ENDPOINTS
 from fairlead.apiserver.kinds.endpointslice import ENDPOINT_SLICE
 from fairlead.apiserver.kinds.event import EVENT
+from fairlead.apiserver.kinds.ingress import INGRESS
+from fairlead.apiserver.kinds.ingressclass import INGRESS_CLASS
 from fairlead.apiserver.kinds.kind import Kind
 from fairlead.apiserver.kinds.lease import LEASE
 from fairlead.apiserver.kinds.namespace import NAMESPACE
@@ -22,7 +24,7 @@ KINDS: dict[Resource, Kind] = {
     kind.resource: kind
     for kind in (
         NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT,
-        DEPLOYMENT, REPLICA_SET, DAEMON_SET, ENDPOINT_SLICE, LEASE,
+        DEPLOYMENT, REPLICA_SET, DAEMON_SET, ENDPOINT_SLICE, LEASE, INGRESS, INGRESS_CLASS,
         ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING,
     )
 }  # fmt: skip
