@@ -8,10 +8,12 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal
 
 from fairlead.host import namespaces, sysctl
+from fairlead.services.model import FAMILIES, Family, family_of
 
 POD_CIDR, SERVICE_CIDR = "10.244.0.0/16", "10.96.0.0/12"
 NODES = {"node1": "192.168.109.101", "node2": "192.168.109.102"}
@@ -33,9 +35,27 @@ FORWARDING = {
     "net.ipv4.conf.default.rp_filter": "0",
     "net.ipv4.conf.all.send_redirects": "0",
     "net.ipv4.icmp_ratelimit": "0",  # else only the first few refusals of UDP are told
+    "net.ipv6.conf.all.forwarding": "1",
+    "net.ipv6.icmp.ratelimit": "0",
 }
+GATEWAY = {"IPv4": ("169.254.1.1", 32), "IPv6": ("fe80::1", 64)}  # of every pod: its node
+FAMILY = {"IPv4": socket.AF_INET, "IPv6": socket.AF_INET6}
+NODAD = {"IPv4": "", "IPv6": " nodad"}  # nobody else has the address: it need not be asked for
 SILENCE = 0.25  # seconds after which no answer means that there will be none
 PATIENCE = 4.0  # seconds, where an answer must come; the first retry of TCP is after one
+
+
+def in_family(text: str, family: Family) -> str:
+    """An address or range of this lab, which are written as IPv4, in a family: 10.244.1.2 is fd00:10:244:1::2."""
+    if family == "IPv4":
+        return text
+    address, slash, length = text.partition("/")
+    one, two, three, four = address.split(".")
+    if ip_address(address) in ip_network(SERVICE_CIDR):
+        made = "fd00:10:96::" if slash else f"fd00:10:96::{three}{four}"
+        return f"{made}/112" if slash else made
+    made = f"fd00:{one}:{two}:{three}::{four}"
+    return f"{made}/{112 + int(length) - 16 if int(length) > 24 else int(length) * 2 + 16}" if slash else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +86,41 @@ class Lab:
         for role in ("client", *NODES, *PODS):
             namespaces.create(self._folder / role, ["net"])
             self.ip(role, "link set lo up")
-        self.ip("client", "link add br0 type bridge", "link set br0 up", f"addr add {CLIENT}/24 dev br0")
-        for node, address in NODES.items():
+        self.ip("client", "link add br0 type bridge", "link set br0 up")
+        for node in NODES:
             self._join("client", f"to-{node}", node, "eth0")
             self.ip("client", f"link set to-{node} master br0")
-            self.ip(node, f"addr add {address}/24 dev eth0", f"route add default via {CLIENT}")
             assert sysctl.write(FORWARDING, self.namespace(node)) == []
-        for number, (other, via) in enumerate((("node2", NODES["node2"]), ("node1", NODES["node1"]))):
-            self.ip(("node1", "node2")[number], f"route add 10.244.{other[-1]}.0/24 via {via}")
-        self.ip("client", *(f"route add {net} via {NODES['node1']}" for net in (SERVICE_CIDR, f"{EXTERNAL}/32")))
-        self.ip("client", *(f"route add 10.244.{node[-1]}.0/24 via {address}" for node, address in NODES.items()))
-        for pod, (address, node) in PODS.items():
+        for pod, (_, node) in PODS.items():
             self._join(node, f"pod-{pod}", pod, "eth0")
-            self.ip(node, f"addr add 169.254.1.1/32 dev pod-{pod}", f"route add {address}/32 dev pod-{pod}")
-            self.ip(
-                pod,
-                f"addr add {address}/32 dev eth0",
-                "route add 169.254.1.1/32 dev eth0",
-                "route add default via 169.254.1.1",
-            )
-            if pod != "idle":
-                namespaces.run_in(self.namespace(pod), lambda: self._listen(address))  # noqa: B023  # run at once
+        for family in FAMILIES:
+            self._give_addresses(family)
         threading.Thread(target=self._serve, daemon=True).start()
+
+    def _give_addresses(self, family: Family) -> None:
+        def here(text: str) -> str:
+            return in_family(text, family)
+
+        self.ip("client", f"addr add {here(f'{CLIENT}/24')} dev br0{NODAD[family]}")
+        for node, address in NODES.items():
+            self.ip(node, f"addr add {here(f'{address}/24')} dev eth0{NODAD[family]}")
+            self.ip(node, f"route add default via {here(CLIENT)}")
+            for other, via in NODES.items():
+                if other != node:
+                    self.ip(node, f"route add {here(f'10.244.{other[-1]}.0/24')} via {here(via)}")
+            self.ip("client", f"route add {here(f'10.244.{node[-1]}.0/24')} via {here(address)}")
+        for net in (SERVICE_CIDR, f"{EXTERNAL}/32"):
+            self.ip("client", f"route add {here(net)} via {here(NODES['node1'])}")
+        gateway, length = GATEWAY[family]
+        for pod, (address, node) in PODS.items():
+            self.ip(node, f"addr add {gateway}/{length} dev pod-{pod}{NODAD[family]}")
+            self.ip(node, f"route add {here(f'{address}/32')} dev pod-{pod}")
+            self.ip(pod, f"addr add {here(f'{address}/32')} dev eth0{NODAD[family]}")
+            if family == "IPv4":
+                self.ip(pod, f"route add {gateway}/32 dev eth0")
+            self.ip(pod, f"route add default via {gateway} dev eth0")
+            if pod != "idle":
+                namespaces.run_in(self.namespace(pod), lambda: self._listen(here(address)))  # noqa: B023  # run at once
 
     def destroy(self) -> None:
         self._stop.close()
@@ -101,7 +134,7 @@ class Lab:
         kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
 
         def attempt() -> Seen:
-            with socket.socket(socket.AF_INET, kind) as client:
+            with socket.socket(FAMILY[family_of(destination)], kind) as client:
                 client.settimeout(silence)
                 try:
                     client.connect((destination, port))
@@ -120,8 +153,9 @@ class Lab:
     def forget_flows(self) -> None:
         """UDP flows outlive what they were made for."""
         for node in NODES:
-            command = ["nsenter", f"--net={self.namespace(node)}", "conntrack", "-F"]
-            subprocess.run(command, check=True, timeout=10, capture_output=True)
+            for family in FAMILIES:
+                command = ["nsenter", f"--net={self.namespace(node)}", "conntrack", "-F", "-f", family.lower()]
+                subprocess.run(command, check=True, timeout=10, capture_output=True)
 
     def open(self, role: str, destination: str, port: int) -> socket.socket:
         """A connection that stays, its first answer still to be read."""
@@ -141,7 +175,7 @@ class Lab:
     def _listen(self, address: str) -> None:
         for port in PORTS:
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                server = socket.socket(socket.AF_INET, kind)
+                server = socket.socket(FAMILY[family_of(address)], kind)
                 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 server.bind((address, port))
                 if kind == socket.SOCK_STREAM:
@@ -166,12 +200,12 @@ def _answer(server: socket.socket, address: str, port: int) -> None:
         return json.dumps({"address": address, "port": port, "peer": peer}).encode()
 
     if server.type == socket.SOCK_STREAM:
-        connection, (peer, _) = server.accept()
+        connection, (peer, *_) = server.accept()
         connection.sendall(text(peer))
         connection.close()
     else:
-        _, (peer, peer_port) = server.recvfrom(1000)
-        server.sendto(text(peer), (peer, peer_port))
+        _, (peer, *more) = server.recvfrom(1000)
+        server.sendto(text(peer), (peer, *more))
 
 
 @contextlib.contextmanager

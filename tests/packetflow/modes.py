@@ -3,10 +3,10 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import uvloop
 
@@ -18,27 +18,32 @@ from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.nftables import TABLE, NftablesMode
 from fairlead.proxy.modes.userspace import UserspaceMode
-from fairlead.services.model import ServicePort
-from tests.packetflow.lab import NODES, POD_CIDR, SERVICE_CIDR
+from fairlead.services.model import Family, ServicePort
+from tests.packetflow.lab import FAMILY, NODES, POD_CIDR, SERVICE_CIDR, in_family
 
 
-def _nftables(node: str, namespace: Path) -> Mode:
+def place(node: str, family: Family) -> Node:
+    pods, services, own = (in_family(each, family) for each in (POD_CIDR, SERVICE_CIDR, NODES[node]))
+    return Node(node, pods, services, own, family=family)
+
+
+def _nftables(node: str, namespace: Path, family: Family = "IPv4") -> Mode:
     return NftablesMode(
         namespaces.run_in(namespace, Nft),
-        namespaces.run_in(namespace, lambda: SetElements(TABLE)),
-        Node(node, POD_CIDR, SERVICE_CIDR),
+        namespaces.run_in(namespace, lambda: SetElements(TABLE, FAMILY[family])),
+        place(node, family),
     )
 
 
-def _iptables(node: str, namespace: Path) -> Mode:
-    return IptablesMode(Iptables(namespace), Node(node, POD_CIDR, SERVICE_CIDR))
+def _iptables(node: str, namespace: Path, family: Family = "IPv4") -> Mode:
+    return IptablesMode(Iptables(namespace), place(node, family))
 
 
 class _InALoop:
     """The userspace mode in a thread of its own, in the node's network, as its process would be."""
 
-    def __init__(self, node: str, namespace: Path) -> None:
-        self.node = Node(node, POD_CIDR, SERVICE_CIDR, NODES[node])
+    def __init__(self, node: str, namespace: Path, family: Family = "IPv4") -> None:
+        self.node = place(node, family)
         self._loop = uvloop.new_event_loop()
         self._mode: UserspaceMode | None = None
         started = threading.Event()
@@ -94,11 +99,18 @@ class _InALoop:
         asyncio.run_coroutine_threadsafe(work(), self._loop).result(5)
 
 
-MODES: dict[str, Callable[[str, Path], Mode]] = {
+class Make(Protocol):
+    """A mode on a node of the lab, in one family."""
+
+    def __call__(self, node: str, namespace: Path, family: Family = "IPv4", /) -> Mode: ...
+
+
+MODES: dict[str, Make] = {
     "iptables": _iptables,
     "nftables": _nftables,
     "userspace": _InALoop,
 }
+KNOWS_IPV6 = ("nftables", "userspace")
 KEEPS_SOURCES = ("iptables", "nftables")  # userspace: to an endpoint, every connection is the node's
 
 

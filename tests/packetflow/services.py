@@ -1,10 +1,11 @@
 """The table: Services, each in one line of what is special about it."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from fairlead.services.model import Endpoint, ServicePort, ServicePortName
-from tests.packetflow.lab import EXTERNAL, PODS
+from fairlead.services.model import Endpoint, Family, ServicePort, ServicePortName
+from tests.packetflow.lab import EXTERNAL, PODS, in_family
 
 CLUSTER_IP, PORT, NODE_PORT = "10.97.97.97", 8000, 30080
 
@@ -59,8 +60,30 @@ SERVICES: dict[str, dict[str, Any]] = {
     "the near ones are not ready": {"endpoints": (A, UNREADY), "near": frozenset({UNREADY[:2]})},
     "another target port": {"endpoints": (endpoint("b", 8080), endpoint("d", 8080))},
 }
-CASES = [(name, protocol) for name, protocol in product(SERVICES, ("TCP", "UDP"))]
+# What a family changes is only how an address is written: IPv6 by TCP has every Service, and UDP the first few.
+CASES = [
+    *((name, protocol, "IPv4") for name, protocol in product(SERVICES, ("TCP", "UDP"))),
+    *((name, "TCP", "IPv6") for name in SERVICES),
+    *((name, "UDP", "IPv6") for name in list(SERVICES)[:4]),
+]
 
 
-def case(name: str, protocol: str) -> ServicePort:
-    return service(protocol, **SERVICES[name])
+def case(name: str, protocol: str, family: Family) -> ServicePort:
+    return translated(service(protocol, **SERVICES[name]), family)
+
+
+def translated(port: ServicePort, family: Family) -> ServicePort:
+    """The same Service in a family."""
+
+    def each(texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(in_family(text, family) for text in texts)
+
+    return replace(
+        port,
+        cluster_ip=in_family(port.cluster_ip, family),
+        external=each(port.external),
+        balancers=each(port.balancers),
+        source_ranges=each(port.source_ranges),
+        endpoints=tuple(e._replace(address=in_family(e.address, family)) for e in port.endpoints),
+        near=frozenset((in_family(address, family), number) for address, number in port.near),
+    )

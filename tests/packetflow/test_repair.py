@@ -7,6 +7,7 @@ import pytest
 
 from fairlead.host import namespaces
 from fairlead.host.nft_watch import NftWatch
+from fairlead.services.model import ServicePort
 from tests.packetflow.conftest import Proxies
 from tests.packetflow.lab import Lab
 from tests.packetflow.services import CLUSTER_IP, PORT, A, B, C, service
@@ -36,7 +37,7 @@ def _damage(lab: Lab, command: str) -> None:
 @pytest.mark.parametrize(("proxies", "command"), CASES, indirect=["proxies"])
 def test_what_is_deleted_is_noticed_and_made_again(proxies: Proxies, watch: NftWatch, command: str) -> None:
     mode = proxies.nodes["node1"]
-    state = {"dev/web": (service(endpoints=(A, B)),)}
+    state: dict[str, tuple[ServicePort, ...]] = {"dev/web": (service(endpoints=(A, B)),)}
     with watch.quiet():
         proxies.apply(state)
     assert not watch.damaged(mode.owns)
@@ -45,7 +46,7 @@ def test_what_is_deleted_is_noticed_and_made_again(proxies: Proxies, watch: NftW
     assert watch.damaged(mode.owns)
     mode.restart()
     with watch.quiet():
-        mode.apply(state)  # type: ignore[arg-type]
+        mode.apply(state)
     assert not watch.damaged(mode.owns)
     assert proxies.rules("node1") == before
     assert proxies.lab.connect("idle", CLUSTER_IP, "TCP", PORT).verdict == "deliver"

@@ -6,33 +6,38 @@ from itertools import product
 import pytest
 
 from fairlead.services.decide import Decision, Network, Packet, decide
-from fairlead.services.model import ServicePort
+from fairlead.services.model import FAMILIES, Family, ServicePort
 from tests.packetflow.conftest import Proxies
-from tests.packetflow.lab import ADDRESSES, EXTERNAL, NODES, PATIENCE, POD_CIDR, Lab, Seen
+from tests.packetflow.lab import ADDRESSES, EXTERNAL, NODES, PATIENCE, POD_CIDR, Lab, Seen, in_family
 from tests.packetflow.modes import KEEPS_SOURCES
 from tests.packetflow.services import CASES, CLUSTER_IP, NODE_PORT, PORT, case
 
 pytestmark = pytest.mark.netns
 
-NETWORK = Network("node1", (NODES["node1"],), POD_CIDR)
+NETWORKS = {
+    family: Network("node1", (in_family(NODES["node1"], family),), (in_family(POD_CIDR, family),))
+    for family in FAMILIES
+}
 SOURCES = ("a", "idle", "node1", "client")  # an endpoint itself, another pod, the node, and outside
 DESTINATIONS = ((CLUSTER_IP, PORT), (NODES["node1"], NODE_PORT), (EXTERNAL, PORT))
 MOST_TRIES = 60
 
 
-@pytest.mark.parametrize(("name", "protocol"), CASES, ids=[f"{name}-{protocol}" for name, protocol in CASES])
-def test_packets_go_where_the_model_says(proxies: Proxies, name: str, protocol: str) -> None:
-    port = case(name, protocol)
+@pytest.mark.parametrize(("name", "protocol", "family"), CASES, ids=["-".join(each) for each in CASES])
+def test_packets_go_where_the_model_says(proxies: Proxies, name: str, protocol: str, family: Family) -> None:
+    port = case(name, protocol, family)
     proxies.apply({"dev/web": (port,)})
     assert list(_differences(proxies.lab, port, proxies.mode in KEEPS_SOURCES)) == []
 
 
 def _differences(lab: Lab, port: ServicePort, keeps_sources: bool) -> Iterator[str]:
-    for source, (destination, number) in product(SOURCES, DESTINATIONS):
-        if (destination == EXTERNAL and not port.external) or (number == NODE_PORT and port.node_port is None):
+    network = NETWORKS[port.family]
+    for source, (address, number) in product(SOURCES, DESTINATIONS):
+        if (address == EXTERNAL and not port.external) or (number == NODE_PORT and port.node_port is None):
             continue
-        packet = Packet(ADDRESSES[source], destination, port.id.protocol, number)
-        expected = decide(packet, [port], NETWORK)
+        destination = in_family(address, port.family)
+        packet = Packet(in_family(ADDRESSES[source], port.family), destination, port.id.protocol, number)
+        expected = decide(packet, [port], network)
         reached: set[tuple[str, int]] = set()
         for _ in range(MOST_TRIES):
             seen = lab.connect(source, destination, port.id.protocol, number)
@@ -59,7 +64,10 @@ def _problem(seen: Seen, expected: Decision, packet: Packet, keeps_sources: bool
         return None
     if seen.endpoint not in expected.to:
         return f"came to {seen.endpoint}, which is none of {sorted(expected.to)}"
-    own = packet.source in NETWORK.node_addresses  # whose masquerade nobody could see
+    own = packet.source in (
+        ADDRESSES["node1"],
+        in_family(ADDRESSES["node1"], "IPv6"),
+    )  # whose masquerade nobody could see
     if keeps_sources and not own and (seen.peer != packet.source) != (seen.endpoint in expected.masquerade):
         return f"{seen.endpoint} saw {seen.peer}"
     return None

@@ -37,5 +37,7 @@ def test_a_client_that_goes_on_asking_comes_to_another_endpoint(
         client.connect((destination, number))
         assert _ask(client) == A.address
         proxies.apply({"dev/web": (service("UDP", endpoints=(B,)),)})
-        namespaces.run_in(lab.namespace("node1"), lambda: asyncio.run(conntrack.forget_udp(forgotten, port, A.address)))
+        namespaces.run_in(
+            lab.namespace("node1"), lambda: asyncio.run(conntrack.forget_udp("IPv4", forgotten, port, A.address))
+        )
         assert _ask(client) == B.address

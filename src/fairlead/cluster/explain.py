@@ -93,7 +93,7 @@ async def explain(
     finally:
         await client.close()
     address = next(node.address for node in plan.nodes if node.name == source.node)
-    network = Network(source.node, (address,), POD_CIDR)
+    network = Network(source.node, (address,), (POD_CIDR,))
     report = Report(f"service {namespace}/{name}", source, _mode(layout, source.node), Explanation())
     found = report.explanation
     found.findings += examine(service, slices, pods)

@@ -7,9 +7,10 @@ from fairlead.host import process
 log = logging.getLogger(__name__)
 
 
-async def forget_udp(destination: str | None, port: int, endpoint: str | None = None) -> None:
-    """Forgets flows to an address (None: any) and port; with `endpoint`, only those sent there (conntrack(8))."""
-    argv = ["conntrack", "-D", "-p", "udp", "--orig-port-dst", str(port)]
+async def forget_udp(family: str, destination: str | None, port: int, endpoint: str | None = None) -> None:
+    """Forgets flows to an address (None: any) and port; with `endpoint`, only those sent there (conntrack(8)).
+    `family`: IPv4 or IPv6."""
+    argv = ["conntrack", "-D", "-f", family.lower(), "-p", "udp", "--orig-port-dst", str(port)]
     if destination is not None:
         argv += ["--orig-dst", destination]
     if endpoint is not None:

@@ -50,9 +50,10 @@ class Element:
 
 
 class SetElements:
-    """The sets and maps of one table of the family ip, in this process's network when it is made."""
+    """The sets and maps of one table, in this process's network when it is made. `family`: AF_INET or AF_INET6."""
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, family: int = socket.AF_INET) -> None:
+        self._family = family
         self._table = _text(LIST_TABLE, table)
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
         self._socket.bind((0, 0))
@@ -71,7 +72,7 @@ class SetElements:
         data = [self._batch(BATCH_BEGIN)]
         for index, (kind, name, elements) in enumerate(messages):
             flags = REQUEST | (CREATE if kind == NEW_ELEMENTS else 0) | (ACK if index == len(messages) - 1 else 0)
-            body = _GENERIC.pack(socket.AF_INET, 0, 0) + self._table + _text(LIST_SET, name)
+            body = _GENERIC.pack(self._family, 0, 0) + self._table + _text(LIST_SET, name)
             data.append(self._message(kind, flags, body + _nested(LIST_ELEMENTS, elements)))
         last = self._sequence
         data.append(self._batch(BATCH_END))

@@ -6,6 +6,14 @@ from pathlib import Path
 from fairlead.host import namespaces
 
 
+def read(name: str, missing: int) -> int:
+    """A number; `missing` where this kernel does not have it."""
+    try:
+        return int(Path("/proc/sys", *name.split(".")).read_text())
+    except (OSError, ValueError):
+        return missing
+
+
 def write(values: Mapping[str, str], namespace: Path | None = None) -> list[str]:
     """`{"net.ipv4.ip_forward": "1"}`. Returns those that this kernel does not have or does not let us set."""
 

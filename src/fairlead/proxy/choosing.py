@@ -1,5 +1,6 @@
 """Which mode a node can do: the one asked for, or the next best, and why."""
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.nftables import TABLE, NftablesMode
 from fairlead.proxy.modes.userspace import UserspaceMode
 
+_NUMBERS = {"IPv4": socket.AF_INET, "IPv6": socket.AF_INET6}
 MAKE: dict[str, Callable[[Node], Mode]] = {
     "iptables": lambda node: IptablesMode(Iptables(), node),
-    "nftables": lambda node: NftablesMode(Nft(), SetElements(TABLE), node),
+    "nftables": lambda node: NftablesMode(Nft(), SetElements(TABLE, _NUMBERS[node.family]), node),
     "userspace": lambda node: UserspaceMode(Nft(), node),
 }
 
@@ -28,17 +30,17 @@ def choose(wanted: str) -> tuple[str, str | None]:
 
 
 def others(name: str, node: Node) -> list[Mode]:
-    """Those that an earlier proxy may have left rules of; most often none. Made early: libnftables uses select(2), with
-    sockets that cannot be numbered over 1023, and the userspace mode opens many."""
+    """Those that an earlier proxy may have left rules of in this family; most often none. Made early: libnftables uses
+    select(2), with sockets that cannot be numbered over 1023, and the userspace mode opens many."""
     nft = Nft()
     try:
         tables = set(nft.run("list tables").splitlines())
     finally:
         nft.close()
-    legacy = Path("/proc/net/ip_tables_names")
+    legacy = Path(f"/proc/net/{node.ip}_tables_names")
     left = {
-        "nftables": "table ip kube-proxy" in tables,
-        "userspace": "table ip kube-proxy-userspace" in tables,
-        "iptables": "table ip nat" in tables or (legacy.exists() and bool(legacy.read_text())),
+        "nftables": f"table {node.ip} kube-proxy" in tables,
+        "userspace": f"table {node.ip} kube-proxy-userspace" in tables,
+        "iptables": f"table {node.ip} nat" in tables or (legacy.exists() and bool(legacy.read_text())),
     }
     return [make(node) for other, make in MAKE.items() if other != name and left[other]]

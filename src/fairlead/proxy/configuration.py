@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 
 from fairlead.client.config import ConfigError, mounted
+from fairlead.proxy.mode import Node
+from fairlead.services.model import FAMILIES, Family, family_of
 
 API_VERSION, KIND = "kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration"
 POD_CIDR, SERVICE_CIDR = "10.244.0.0/16", "10.96.0.0/12"
@@ -28,6 +30,18 @@ _HONOURED = {
     "metricsBindAddress",
     "clientConnection.kubeconfig",
     "nodePortAddresses",
+    "conntrack.max",
+    "conntrack.maxPerCore",
+    "conntrack.min",
+    "conntrack.tcpBeLiberal",
+    "conntrack.tcpCloseWaitTimeout",
+    "conntrack.tcpEstablishedTimeout",
+    "conntrack.udpStreamTimeout",
+    "conntrack.udpTimeout",
+    "iptables.masqueradeAll",
+    "iptables.masqueradeBit",
+    "nftables.masqueradeAll",
+    "nftables.masqueradeBit",
 }
 # Periods and limits of rewriting everything, which nothing here does; and what belongs to other systems.
 _WITHOUT_EFFECT = {
@@ -38,14 +52,6 @@ _WITHOUT_EFFECT = {
     "clientConnection.contentType",
     "clientConnection.qps",
     "configSyncPeriod",
-    "conntrack.max",
-    "conntrack.maxPerCore",
-    "conntrack.min",
-    "conntrack.tcpBeLiberal",
-    "conntrack.tcpCloseWaitTimeout",
-    "conntrack.tcpEstablishedTimeout",
-    "conntrack.udpStreamTimeout",
-    "conntrack.udpTimeout",
     "enableProfiling",
     "featureGates",
     "iptables.localhostNodePorts",
@@ -67,16 +73,12 @@ _WITHOUT_EFFECT = {
 _ONLY: dict[str, tuple[object, ...]] = {
     "detectLocal": (None, {"bridgeInterface": "", "interfaceNamePrefix": ""}),
     "detectLocalMode": ("", "ClusterCIDR"),
-    "iptables.masqueradeAll": (False,),
-    "iptables.masqueradeBit": (None, MASQUERADE_BIT),
     "ipvs.excludeCIDRs": (None, []),
     "ipvs.scheduler": ("", "rr"),
     "ipvs.strictARP": (False,),
     "ipvs.tcpFinTimeout": ("0s",),
     "ipvs.tcpTimeout": ("0s",),
     "ipvs.udpTimeout": ("0s",),
-    "nftables.masqueradeAll": (False,),
-    "nftables.masqueradeBit": (None, MASQUERADE_BIT),
     "portRange": ("",),
 }
 _SECTIONS = {name.partition(".")[0] for name in (*_HONOURED, *_WITHOUT_EFFECT, *_ONLY) if "." in name}
@@ -84,7 +86,8 @@ _SECTIONS = {name.partition(".")[0] for name in (*_HONOURED, *_WITHOUT_EFFECT, *
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`health` and `metrics` are `ADDRESS:PORT`."""
+    """`health` and `metrics` are `ADDRESS:PORT`; `node_ip`, `cluster_cidr` and `service_cidr` have one value for each
+    family that there is, with a comma between them."""
 
     node_name: str
     node_ip: str = ""
@@ -96,6 +99,29 @@ class Options:
     metrics: str = "127.0.0.1:10249"
     node_port_addresses: tuple[str, ...] = ()
     configuration: Mapping[str, Any] | None = None  # as /configz shows it
+
+    def nodes(self) -> dict[Family, Node]:
+        """Where rules are made: in each family that pods have addresses of."""
+        given = self.configuration or {}
+        section = given.get("nftables" if self.mode in ("nftables", "ebpf") else "iptables") or {}
+        pods, services, own = (
+            {family_of(each): each for each in text.split(",") if each}
+            for text in (self.cluster_cidr, self.service_cidr, self.node_ip)
+        )
+        return {
+            family: Node(
+                self.node_name,
+                pods[family],
+                services[family],
+                own.get(family, ""),
+                tuple(each for each in self.node_port_addresses if family_of(each) == family),
+                family,
+                bool(section.get("masqueradeAll")),
+                MASQUERADE_BIT if section.get("masqueradeBit") is None else section["masqueradeBit"],
+            )
+            for family in FAMILIES
+            if family in pods and family in services
+        }
 
 
 def load(config: str | None, **flags: str | None) -> Options:
@@ -109,7 +135,7 @@ def load(config: str | None, **flags: str | None) -> Options:
     if not name:
         raise ConfigError("hostnameOverride: Required value: the node's name, also as --hostname-override")
     path = flags["kubeconfig"] or (given.get("clientConnection") or {}).get("kubeconfig")
-    return Options(
+    options = Options(
         node_name=name,
         node_ip=flags["node_ip"] or "",
         kubeconfig=str(mounted(path)) if path else None,
@@ -121,6 +147,9 @@ def load(config: str | None, **flags: str | None) -> Options:
         node_port_addresses=_ranges(flags["node_port_addresses"], given.get("nodePortAddresses"), flags["node_ip"]),
         configuration={**given, "mode": mode},
     )
+    if not options.nodes():
+        raise ConfigError("clusterCIDR: Invalid value: pods and Services have no family of addresses in common")
+    return options
 
 
 def parse(text: str, path: str) -> dict[str, Any]:
@@ -142,11 +171,13 @@ def parse(text: str, path: str) -> dict[str, Any]:
 def _problems(document: Mapping[str, Any]) -> Iterator[str]:
     for name, value in _fields(document):
         if name in _HONOURED or name in _WITHOUT_EFFECT:
-            continue
-        if name not in _ONLY:
+            pass
+        elif name not in _ONLY:
             yield f"{name}: unknown field"
         elif value is not None and value not in _ONLY[name]:
             yield f"{name}: {value!r} cannot be done here"
+        if name.endswith(".masqueradeBit") and value is not None and value not in range(32):
+            yield f"{name}: Invalid value: {value!r}: must be within the range [0, 31]"
 
 
 def _fields(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -158,7 +189,7 @@ def _fields(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _ranges(flag: str | None, given: object, node_ip: str | None) -> tuple[str, ...]:
-    """IPv4 ranges; `primary` is the node's own address. Raises ConfigError."""
+    """`primary` stands for the node's own addresses. Raises ConfigError."""
     wanted = flag.split(",") if flag else given or []
     if not isinstance(wanted, list):
         raise ConfigError(f"nodePortAddresses: Invalid value: {wanted!r}: must be a list of ranges")
@@ -167,7 +198,7 @@ def _ranges(flag: str | None, given: object, node_ip: str | None) -> tuple[str, 
         if each == "primary":
             if not node_ip:
                 raise ConfigError("nodePortAddresses: primary: the node's address is not known: --node-ip")
-            found.append(f"{node_ip}/32")
+            found += [f"{own}/{128 if ':' in own else 32}" for own in node_ip.split(",")]
             continue
         try:
             network = ipaddress.ip_network(str(each))
@@ -175,8 +206,7 @@ def _ranges(flag: str | None, given: object, node_ip: str | None) -> tuple[str, 
             raise ConfigError(
                 f"nodePortAddresses: Invalid value: {each!r}: must be a valid CIDR block: {error}"
             ) from error
-        if network.version == 4:
-            found.append(str(network))
+        found.append(str(network))
     return tuple(found)
 
 

@@ -4,25 +4,52 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from fairlead.services.model import ServicePort
+from fairlead.services.model import Family, ServicePort
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Where the rules are: its name, the cluster's ranges of addresses, and its own address. `node_port_addresses`: the
-    ranges of those addresses of the node that answer at node ports; none: all."""
+    """Where the rules are, in one family of addresses: its name, the cluster's ranges, and its own address.
+    `node_port_addresses`: the ranges of those addresses of the node that answer at node ports; none: all.
+    `masquerade_all`: whoever dials a ClusterIP is seen as the node."""
 
     name: str
     pod_cidr: str
     service_cidr: str = "10.96.0.0/12"
     address: str = ""
     node_port_addresses: tuple[str, ...] = ()
+    family: Family = "IPv4"
+    masquerade_all: bool = False
+    masquerade_bit: int = 14
+
+    @property
+    def masquerade_mark(self) -> int:
+        """Of packets whose source becomes the node's."""
+        return 1 << self.masquerade_bit
+
+    @property
+    def ip(self) -> str:
+        """The family as nft calls it, of tables and of headers."""
+        return "ip6" if self.family == "IPv6" else "ip"
+
+    @property
+    def address_type(self) -> str:
+        """An address of the family in nft's sets."""
+        return "ipv6_addr" if self.family == "IPv6" else "ipv4_addr"
+
+    @property
+    def icmp(self) -> str:
+        return "icmpv6" if self.family == "IPv6" else "icmp"
+
+    @property
+    def loopback(self) -> str:
+        return "::1" if self.family == "IPv6" else "127.0.0.0/8"
 
     @property
     def node_port_match(self) -> str:
         """The packets to node ports, for nft."""
-        ranges = f" ip daddr {{ {', '.join(self.node_port_addresses)} }}" if self.node_port_addresses else ""
-        return f"fib daddr type local ip daddr != 127.0.0.0/8{ranges}"
+        ranges = f" {self.ip} daddr {{ {', '.join(self.node_port_addresses)} }}" if self.node_port_addresses else ""
+        return f"fib daddr type local {self.ip} daddr != {self.loopback}{ranges}"
 
 
 class ModeError(Exception):
@@ -30,7 +57,7 @@ class ModeError(Exception):
 
 
 class Mode(Protocol):
-    """One node's rules. Services are keyed "namespace/name"."""
+    """One node's rules in one family of addresses, `node.family`. Services are keyed "namespace/name"."""
 
     def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
         """`changes`: all ports of each Service that may have changed; none: it is gone. Raises ModeError."""

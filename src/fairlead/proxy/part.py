@@ -2,24 +2,27 @@
 
 import asyncio
 import logging
+import os
 import time
 
 from fairlead.api.types.core import Node, Service
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.client.config import load
-from fairlead.client.events import Recorder
+from fairlead.client.events import Recorder, reference
 from fairlead.client.informer import Informer
 from fairlead.client.rest import Client
-from fairlead.host import conntrack
-from fairlead.host.nft_watch import NftWatch
-from fairlead.proxy import status
-from fairlead.proxy.choosing import MAKE, choose, others
+from fairlead.host import sysctl
+from fairlead.proxy import rules, status
+from fairlead.proxy.choosing import choose
+from fairlead.proxy.claims import Claims
 from fairlead.proxy.configuration import Options
+from fairlead.proxy.flows import Flows
 from fairlead.proxy.health_check import HealthChecks
+from fairlead.proxy.kernel_settings import MAXIMUM, most_connections, settings
 from fairlead.proxy.metrics import Metrics
 from fairlead.proxy.mode import ModeError
-from fairlead.proxy.mode import Node as Place
-from fairlead.services.model import Locality, ServicePort, service_ports
+from fairlead.proxy.rules import Rules
+from fairlead.services.model import Locality, ServicePort, problems, service_ports
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +36,7 @@ RETRY = 1.0  # seconds after a transaction that failed
 
 def clean_up(options: Options) -> None:
     """Takes the rules of every mode away (`--cleanup`)."""
-    for make in MAKE.values():
-        make(_place(options)).clean_up()
+    rules.clean_up(options.nodes().values())
 
 
 async def serve(options: Options) -> None:
@@ -49,12 +51,11 @@ async def serve(options: Options) -> None:
 
 class Proxy:
     def __init__(self, options: Options, client: Client) -> None:
-        self._node = _place(options)
         self.mode_name, self._fallback = choose(options.mode)
-        self._mode = MAKE[self.mode_name](self._node)
-        self._watch = NftWatch()
+        nodes = options.nodes()
+        self._families = tuple(nodes)
+        self._rules = Rules(self.mode_name, nodes)
         self._repaired = 0.0
-        self._others = others(self.mode_name, self._node)
         self._options = options
         self._recorder = Recorder(client, "kube-proxy", options.node_name)
         self._services = Informer(client, "services", Service, label_selector=OURS)
@@ -62,15 +63,17 @@ class Proxy:
         self._slices.add_index("service", _service_key)
         self._nodes = Informer(client, "nodes", Node, field_selector=f"metadata.name={options.node_name}")
         self._here = Locality(options.node_name)
+        self._claims = Claims()
+        self._told: dict[str, set[str]] = {}  # what each Service was told that it cannot have
         self._dirty: dict[str, float] = {}  # key → when its change was heard of
         self._wake = asyncio.Event()
-        self._known: dict[str, tuple[ServicePort, ...]] = {}
+        self._flows = Flows()
         self._metrics = Metrics()
         self._health_checks = HealthChecks(self._healthy)
         self._last_sync = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
+        self._set_kernel()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._services.run())
             tasks.create_task(self._slices.run())
@@ -85,8 +88,17 @@ class Proxy:
             self._services.add_handler(lambda key, _old, _new: self._mark(key))
             self._slices.add_handler(self._on_slice)
             self._wake.set()
-            asyncio.get_running_loop().add_reader(self._watch, self._on_kernel)
+            asyncio.get_running_loop().add_reader(self._rules.watch, self._on_kernel)
             await self._sync_for_ever()
+
+    def _set_kernel(self) -> None:
+        configuration = self._options.configuration or {}
+        wanted = settings(configuration)
+        most = most_connections(configuration, os.cpu_count() or 1)
+        if sysctl.read(MAXIMUM, most) < most:
+            wanted[MAXIMUM] = str(most)
+        for name in sysctl.write(wanted):
+            log.info("this kernel does not let us set %s here", name)
 
     def _tell_start(self) -> None:
         involved = {"kind": "Node", "name": self._options.node_name, "uid": self._options.node_name}
@@ -97,11 +109,6 @@ class Proxy:
             log.warning("%s", message)
             self._recorder.event(involved, "Warning", "ProxyModeFallback", message)
 
-    def _take_over(self) -> None:
-        """Our rules are all there: those of another mode, which served until now, can go."""
-        for mode in self._others:
-            mode.clean_up()
-
     def _healthy(self) -> bool:
         return self._last_sync > 0 and (not self._dirty or time.monotonic() - min(self._dirty.values()) < 60)
 
@@ -111,7 +118,7 @@ class Proxy:
 
     def _on_node(self, _: str, __: Node | None, new: Node | None) -> None:
         """In another zone, other endpoints are near."""
-        here = Locality(self._node.name, new.metadata.labels.get(ZONE, "") if new is not None else "")
+        here = Locality(self._options.node_name, new.metadata.labels.get(ZONE, "") if new is not None else "")
         if here != self._here:
             self._here = here
             for key in self._services.items:
@@ -121,6 +128,10 @@ class Proxy:
         for obj in (old, new):
             for key in _service_key(obj) if obj is not None else ():
                 self._mark(key)
+        for problem in problems(new) if new is not None else ():
+            self._recorder.event(
+                reference(new, "EndpointSlice", "discovery.k8s.io/v1"), "Warning", "InvalidEndpointSlice", problem
+            )
 
     async def _sync_for_ever(self) -> None:
         """Events only name what is dirty; all that came meanwhile goes in one transaction."""
@@ -129,26 +140,52 @@ class Proxy:
             self._wake.clear()
             dirty, self._dirty = self._dirty, {}
             began = time.monotonic()
-            changes = {key: self._ports(key) for key in dirty}
+            changes = self._changes(dirty)
             try:
-                with self._watch.quiet():
-                    self._mode.apply(changes)
+                self._rules.apply(changes)
             except ModeError as error:
                 log.warning("cannot program %d services, starting over: %s", len(changes), error)
                 self._metrics.failures.inc()
-                self._mode.restart()
+                self._rules.restart()
                 for key in {*self._services.items, *dirty}:
                     self._dirty.setdefault(key, dirty.get(key, began))
                 await asyncio.sleep(RETRY)
                 self._wake.set()
                 continue
             if not self._last_sync:
-                self._take_over()
+                self._rules.take_over()
             self._last_sync = time.monotonic()
             self._metrics.observe(self._last_sync - began, [self._last_sync - heard for heard in dirty.values()])
-            self._forget_flows(changes)
+            self._flows.changed(changes)
             for key, ports in changes.items():
                 await self._check_health(key, ports)
+
+    def _changes(self, dirty: dict[str, float]) -> dict[str, tuple[ServicePort, ...]]:
+        """What is asked for, without what another Service has already; and those who get or lose such by it."""
+        asked = {key: self._ports(key) for key in dirty}
+        others: set[str] = set()
+        for key, ports in asked.items():
+            service = self._services.get(key)
+            others |= self._claims.update(key, ports, (service and service.metadata.creation_timestamp) or "")
+        for key in others - asked.keys():
+            asked[key] = self._ports(key)
+        changes = {key: self._claims.settled(key, ports) for key, ports in asked.items()}
+        for key in changes:
+            self._tell_claims(key)
+        return changes
+
+    def _tell_claims(self, key: str) -> None:
+        lost = {
+            f"{frontend} belongs to Service {holder}: not served here" for frontend, holder in self._claims.lost(key)
+        }
+        service = self._services.get(key)
+        for message in lost - self._told.get(key, set()):
+            if service is not None:
+                self._recorder.event(reference(service, "Service", "v1"), "Warning", "PortAlreadyClaimed", message)
+        if lost:
+            self._told[key] = lost
+        else:
+            self._told.pop(key, None)
 
     async def _check_health(self, key: str, ports: tuple[ServicePort, ...]) -> None:
         """What a load balancer asks each node for: how many endpoints are here."""
@@ -156,72 +193,43 @@ class Proxy:
         number = service.spec.health_check_node_port if service is not None else 0
         if service is not None and service.spec.external_traffic_policy != "Local":
             number = 0
-        here = {e.address for port in ports for e in port.endpoints if e.ready and e.node == self._node.name}
-        await self._health_checks.update(key, number, len(here))
+        node = self._options.node_name
+        here = {
+            family: {
+                e.address
+                for port in ports
+                for e in port.endpoints
+                if e.ready and e.node == node and port.family == family
+            }
+            for family in self._families
+        }
+        await self._health_checks.update(key, number, max(map(len, here.values())))
 
     def _on_kernel(self) -> None:
         """Somebody has deleted rules. What is ours comes back, whole, at most once a second."""
-        if not self._watch.damaged(self._mode.owns):
+        if not self._rules.damaged():
             return
         loop = asyncio.get_running_loop()
-        loop.remove_reader(self._watch)
+        loop.remove_reader(self._rules.watch)
         loop.call_later(max(0.0, self._repaired + REPAIR - time.monotonic()), self._repair)
 
     def _repair(self) -> None:
         log.warning("rules of ours were deleted by somebody: making them again")
         self._repaired = time.monotonic()
-        self._watch.damaged(self._mode.owns)  # until now, all of it
-        asyncio.get_running_loop().add_reader(self._watch, self._on_kernel)
-        self._mode.restart()
+        self._rules.damaged()  # until now, all of it
+        asyncio.get_running_loop().add_reader(self._rules.watch, self._on_kernel)
+        self._rules.restart()
         for key in self._services.items:
             self._dirty.setdefault(key, time.monotonic())
         self._wake.set()
 
     def _ports(self, key: str) -> tuple[ServicePort, ...]:
+        """In every family."""
         service = self._services.get(key)
-        return (
-            () if service is None else tuple(service_ports(service, self._slices.by_index("service", key), self._here))
-        )
-
-    def _forget_flows(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
-        """UDP flows to endpoints that are gone, or made while there was none."""
-        for key, after in changes.items():
-            before = {port.id: port for port in self._known.get(key, ())}
-            now = {port.id: port for port in after}
-            for name, port in before.items():
-                if name.protocol != "UDP":
-                    continue
-                left = {each.address for each in now[name].endpoints if each.ready} if name in now else set()
-                for endpoint in port.endpoints:
-                    if endpoint.address not in left:
-                        self._forget(port, endpoint.address)
-            for name, port in now.items():
-                if name.protocol == "UDP" and port.endpoints and name in before and not before[name].endpoints:
-                    self._forget(port, None)
-            if after:
-                self._known[key] = after
-            else:
-                self._known.pop(key, None)
-
-    def _forget(self, port: ServicePort, endpoint: str | None) -> None:
-        """By each of its addresses."""
-        ways: list[tuple[str | None, int]] = [(each, port.port) for each in (port.cluster_ip, *port.external)]
-        if port.node_port is not None:
-            ways.append((None, port.node_port))
-        for address, number in ways:
-            task = asyncio.get_running_loop().create_task(conntrack.forget_udp(address, number, endpoint))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-
-def _place(options: Options) -> Place:
-    return Place(
-        options.node_name,
-        options.cluster_cidr,
-        options.service_cidr,
-        options.node_ip,
-        options.node_port_addresses,
-    )
+        if service is None:
+            return ()
+        slices = self._slices.by_index("service", key)
+        return tuple(port for family in self._families for port in service_ports(service, slices, self._here, family))
 
 
 def _service_key(obj: EndpointSlice) -> list[str]:

@@ -14,7 +14,7 @@ class Network:
 
     node: str
     node_addresses: tuple[str, ...]
-    pod_cidr: str
+    pod_cidrs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def decide(packet: Packet, ports: Iterable[ServicePort], network: Network) -> De
 
 
 def _deliver(packet: Packet, service: ServicePort, network: Network, *, from_outside: bool) -> Decision:
-    from_pod = _within(packet.source, network.pod_cidr)
+    from_pod = any(_within(packet.source, each) for each in network.pod_cidrs)
     from_node = packet.source in network.node_addresses
     # With externalTrafficPolicy Local, what comes from the cluster itself is routed as if the policy were Cluster: to
     # the client there is no difference between an external address and the cluster's own.
@@ -78,4 +78,4 @@ def _allowed(packet: Packet, service: ServicePort) -> bool:
 
 
 def _within(address: str, cidr: str) -> bool:
-    return ipaddress.IPv4Address(address) in ipaddress.IPv4Network(cidr, strict=False)
+    return ipaddress.ip_address(address) in ipaddress.ip_network(cidr, strict=False)

@@ -6,6 +6,7 @@ Source: KEP-1669 (terminating endpoints), KEP-2086 (internal traffic policy), "V
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from fairlead.api.types.core import Service
@@ -14,6 +15,13 @@ from fairlead.api.types.discovery import EndpointSlice
 
 AFFINITY_SECONDS = 10800
 Policy = Literal["Cluster", "Local"]
+Family = Literal["IPv4", "IPv6"]
+FAMILIES: tuple[Family, ...] = ("IPv4", "IPv6")
+
+
+def family_of(address: str) -> Family:
+    """Of an address or a range that is one."""
+    return "IPv6" if ":" in address else "IPv4"
 
 
 class ServicePortName(NamedTuple):
@@ -52,9 +60,12 @@ class Locality(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ServicePort:
-    """`affinity`: seconds that a client stays with its endpoint; None: none. `external`: addresses beside the cluster's
+    """In one family of addresses: a dual-stack Service has two of each.
+
+    `affinity`: seconds that a client stays with its endpoint; None: none. `external`: addresses beside the cluster's
     own (externalIPs, a load balancer's). `balancers`: those of them that are a load balancer's, open to `source_ranges`
-    only, where there are any. `near`: the endpoints meant for where the proxy is; none: all are."""
+    only, where there are any. `near`: the endpoints meant for where the proxy is; none: all are.
+    """
 
     id: ServicePortName
     cluster_ip: str
@@ -68,6 +79,10 @@ class ServicePort:
     balancers: tuple[str, ...] = ()
     source_ranges: tuple[str, ...] = ()
     near: frozenset[tuple[str, int]] = frozenset()
+
+    @property
+    def family(self) -> Family:
+        return family_of(self.cluster_ip)
 
     @property
     def everywhere(self) -> tuple[Endpoint, ...]:
@@ -109,21 +124,26 @@ def service_ports(
     service: Service,
     slices: Iterable[EndpointSlice],
     here: Locality = Locality(),  # noqa: B008  # immutable
+    family: Family = "IPv4",
 ) -> list[ServicePort]:
-    """None for a Service without an address of its own: headless, ExternalName."""
+    """Of one family. None for a Service without an address of its own there: headless, ExternalName, single-stack."""
     spec = service.spec
     if spec.type == "ExternalName" or spec.cluster_ip in ("", "None"):
         return []
-    given = list(slices)
+    own = [each for each in spec.cluster_ips or [spec.cluster_ip] if family_of(each) == family]
+    if not own:
+        return []
+    given = [each for each in slices if each.address_type == family]
     ingress = service.status.load_balancer.ingress if spec.type == "LoadBalancer" else []
-    balancers = tuple(each.ip for each in ingress if each.ip and each.ip_mode != "Proxy")
-    external = tuple(dict.fromkeys((*spec.external_ips, *balancers)))
-    ranges = tuple(each.strip() for each in spec.load_balancer_source_ranges if _is_range(each.strip()))
+    balancers = tuple(e.ip for e in ingress if e.ip and e.ip_mode != "Proxy" and family_of(e.ip) == family)
+    others = [each for each in spec.external_ips if family_of(each) == family and each != own[0]]
+    external = tuple(dict.fromkeys((*others, *balancers)))
+    ranges = tuple(each.strip() for each in spec.load_balancer_source_ranges if _is_range(each.strip(), family))
     found = [(port, tuple(_endpoints(port, given))) for port in spec.ports]
     return [
         ServicePort(
             id=ServicePortName(service.metadata.namespace, service.metadata.name, port.name, port.protocol),
-            cluster_ip=spec.cluster_ip,
+            cluster_ip=own[0],
             port=port.port,
             node_port=port.node_port or None,
             external=external,
@@ -139,12 +159,42 @@ def service_ports(
     ]
 
 
-def _is_range(text: str) -> bool:
-    """Of the family that is served here."""
+def _is_range(text: str, family: Family) -> bool:
     try:
-        return ipaddress.ip_network(text, strict=False).version == 4
+        ipaddress.ip_network(text, strict=False)
     except ValueError:
         return False
+    return family_of(text) == family
+
+
+@lru_cache(maxsize=65536)
+def _place(address: str) -> int | None:
+    """In the order of addresses; None: it is none."""
+    try:
+        return int(ipaddress.ip_address(address))
+    except ValueError:
+        return None
+
+
+def _is_address(text: str, family: str) -> bool:
+    return _place(text) is not None and family_of(text) == family
+
+
+def problems(slice_: EndpointSlice) -> list[str]:
+    """What is passed over in it, by field (the API server refuses such slices; others may not)."""
+    found: list[str] = []
+    if slice_.address_type not in FAMILIES:
+        return found if slice_.address_type == "FQDN" else [f"addressType: Unsupported value: {slice_.address_type!r}"]
+    for index, endpoint in enumerate(slice_.endpoints):
+        address = endpoint.addresses[0] if endpoint.addresses else ""
+        if not _is_address(address, slice_.address_type):
+            found.append(
+                f"endpoints[{index}].addresses[0]: Invalid value: {address!r}: must be an {slice_.address_type} address"
+            )
+    for index, port in enumerate(slice_.ports):
+        if port.port is not None and not 0 < port.port < 65536:
+            found.append(f"ports[{index}].port: Invalid value: {port.port}: must be between 1 and 65535, inclusive")
+    return found
 
 
 def _affinity(service: Service) -> int | None:
@@ -159,13 +209,13 @@ def _endpoints(port: ApiPort, slices: Iterable[EndpointSlice]) -> list[Endpoint]
     """In a stable order; an address that is in two slices counts once, its better state."""
     found: dict[tuple[str, int], Endpoint] = {}
     for each in slices:
-        if each.address_type != "IPv4":
-            continue
         numbers = [p.port for p in each.ports if (p.name or "") == port.name and (p.protocol or "TCP") == port.protocol]
         for number in numbers:
-            if number is None:
+            if number is None or not 0 < number < 65536:
                 continue
             for endpoint in each.endpoints:
+                if not _is_address(endpoint.addresses[0] if endpoint.addresses else "", each.address_type):
+                    continue
                 conditions = endpoint.conditions
                 ready = conditions.ready is not False
                 serving = ready if conditions.serving is None else conditions.serving
@@ -182,4 +232,4 @@ def _endpoints(port: ApiPort, slices: Iterable[EndpointSlice]) -> list[Endpoint]
                 known = found.get((made.address, number))
                 if known is None or (made.ready and not known.ready):
                     found[made.address, number] = made
-    return sorted(found.values(), key=lambda each: (tuple(int(part) for part in each.address.split(".")), each.port))
+    return sorted(found.values(), key=lambda each: (_place(each.address) or 0, each.port))

@@ -70,7 +70,7 @@ def test_what_kubeadm_writes_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "text"),
     [
-        ("masqueradeAll: false", "masqueradeAll: true", "iptables.masqueradeAll: True cannot be done here"),
+        ("masqueradeBit: null", "masqueradeBit: 32", "iptables.masqueradeBit: Invalid value: 32: must be within"),
         ("nodePortAddresses: null", "nodePortAddress: []", "nodePortAddress: unknown field"),
         ('scheduler: ""', "scheduler: wlc", "ipvs.scheduler: 'wlc'"),
         ('portRange: ""', "portRnge: x", "portRnge: unknown field"),
@@ -117,8 +117,24 @@ def test_flags_win_and_modes_that_are_none_are_refused(tmp_path: Path) -> None:
         "node_ip": "10.0.0.1",
         "node_port_addresses": "primary,192.168.0.0/16,fd00::/8",
     }
-    assert load(path, **addresses).node_port_addresses == ("10.0.0.1/32", "192.168.0.0/16")
+    assert load(path, **addresses).node_port_addresses == ("10.0.0.1/32", "192.168.0.0/16", "fd00::/8")
     with pytest.raises(ConfigError, match="nodePortAddresses: Invalid value"):
         load(path, **{**addresses, "node_port_addresses": "10.0.0.1/8"})
     with pytest.raises(ConfigError, match="hostnameOverride"):
         load(path, **FLAGS)
+
+
+def test_rules_are_made_in_each_family_that_pods_have_addresses_of(tmp_path: Path) -> None:
+    text = KUBEADM.replace("MODE", "").replace("clusterCIDR: 10.244.0.0/16", "clusterCIDR: 10.244.0.0/16,fd00::/56")
+    path = tmp_path / "config.conf"
+    path.write_text(text.replace("masqueradeAll: false", "masqueradeAll: true"))
+    given = {**FLAGS, "node_name": "n1", "node_ip": "10.0.0.1,fd01::1", "service_cidr": "10.96.0.0/12,fd02::/112"}
+    found = load(str(path), **{**given, "mode": "iptables", "node_port_addresses": "primary"}).nodes()
+    assert list(found) == ["IPv4", "IPv6"]
+    six = found["IPv6"]
+    assert (six.pod_cidr, six.service_cidr, six.address) == ("fd00::/56", "fd02::/112", "fd01::1")
+    assert six.node_port_addresses == ("fd01::1/128",)
+    assert six.masquerade_all
+    assert list(load(str(path), **{**given, "service_cidr": "10.96.0.0/12"}).nodes()) == ["IPv4"]
+    with pytest.raises(ConfigError, match="no family of addresses in common"):
+        load(str(path), **{**given, "service_cidr": "fd02::/112", "cluster_cidr": "10.244.0.0/16"})

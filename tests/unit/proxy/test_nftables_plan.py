@@ -61,7 +61,7 @@ def test_affinity_has_a_set_for_each_endpoint_with_its_timeout() -> None:
 
 def test_a_changed_value_is_a_removal_and_an_addition() -> None:
     key = ("service-ips", "10.97.97.97 . tcp . 80")
-    assert elements_script({key: "goto lb-2"}, {key: "goto lb-3"}) == [
+    assert elements_script({key: "goto lb-2"}, {key: "goto lb-3"}, "ip") == [
         "delete element ip kube-proxy service-ips { 10.97.97.97 . tcp . 80 }",
         "add element ip kube-proxy service-ips { 10.97.97.97 . tcp . 80 : goto lb-3 }",
     ]

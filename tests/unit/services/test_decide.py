@@ -5,7 +5,7 @@ import pytest
 from fairlead.services.decide import Network, Packet, decide
 from fairlead.services.model import Endpoint, ServicePort, ServicePortName
 
-NETWORK = Network("node1", ("192.168.109.101",), "10.244.0.0/16")
+NETWORK = Network("node1", ("192.168.109.101",), ("10.244.0.0/16",))
 NAME = ServicePortName("dev", "web", "", "TCP")
 LOCAL, REMOTE = Endpoint("10.244.1.2", 80, node="node1"), Endpoint("10.244.2.2", 80, node="node2")
 WEB = ServicePort(NAME, "10.97.97.97", 80, node_port=30080, endpoints=(LOCAL, REMOTE))

@@ -30,8 +30,8 @@ class _Change:
     users: Counter[Key] = field(default_factory=Counter)  # how many more Services need an element
     shared: set[str] = field(default_factory=set)
 
-    def script(self) -> list[str]:
-        return [*self.first, *elements_script(self.removed, self.added), *self.last]
+    def script(self, ip: str) -> list[str]:
+        return [*self.first, *elements_script(self.removed, self.added, ip), *self.last]
 
     @property
     def is_elements_only(self) -> bool:
@@ -39,7 +39,7 @@ class _Change:
 
 
 class NftablesMode:
-    """One node's table. Services are keyed "namespace/name"."""
+    """One node's table in one family. Services are keyed "namespace/name"."""
 
     def __init__(self, nft: Nft, elements: SetElements, node: Node) -> None:
         self._nft = nft
@@ -77,7 +77,7 @@ class NftablesMode:
         if self._started and change.is_elements_only:
             self._elements.change(encode(change.removed), encode(change.added))
             return
-        script = change.script()
+        script = change.script(self._node.ip)
         if not self._started:
             script = [skeleton(self._node), *script]
         if script:
@@ -102,7 +102,7 @@ class NftablesMode:
     def clean_up(self) -> None:
         """Takes the table away."""
         try:
-            self._nft.run(f"delete table ip {TABLE}")
+            self._nft.run(f"delete table {self._node.ip} {TABLE}")
         except NftError as error:
             log.debug("no table to delete: %s", error)
 
@@ -124,14 +124,15 @@ class NftablesMode:
                         else:
                             change.added[element] = value
             self._share(after, change)
-            _own(before, after, change)
+            _own(before, after, change, self._node)
         return change
 
     def _share(self, after: Wanted, change: _Change) -> None:
+        ip = self._node.ip
         for chain in sorted(after.shared - self._shared - change.shared):
             change.shared.add(chain)
-            change.first.append(f"add chain ip {TABLE} {chain}")
-            change.first += [f"add rule ip {TABLE} {chain} {rule}" for rule in shared_chain(chain)]
+            change.first.append(f"add chain {ip} {TABLE} {chain}")
+            change.first += [f"add rule {ip} {TABLE} {chain} {rule}" for rule in shared_chain(chain, ip)]
 
     def _remember_slots(self, before: Wanted, after: Wanted) -> None:
         for map_, key in before.elements:
@@ -145,19 +146,22 @@ class NftablesMode:
         self._slots.update({frontend: tuple(line) for frontend, line in found.items()})
 
 
-def _own(before: Wanted, after: Wanted, change: _Change) -> None:
+def _own(before: Wanted, after: Wanted, change: _Change, node: Node) -> None:
     """A Service's own chains and sets: made before the elements that lead to them, gone after."""
+    ip = node.ip
     for name, seconds in after.affinity_sets.items():
         if name not in before.affinity_sets:
-            described = f"type ipv4_addr; flags dynamic,timeout; timeout {seconds}s;"
-            change.first.append(f"add set ip {TABLE} {name} {{ {described} }}")
+            described = f"type {node.address_type}; flags dynamic,timeout; timeout {seconds}s;"
+            change.first.append(f"add set {ip} {TABLE} {name} {{ {described} }}")
     changed = [name for name, rules in after.chains.items() if before.chains.get(name) != rules]
     for name in changed:
-        change.first.append(f"add chain ip {TABLE} {name}")
-        change.first.append(f"flush chain ip {TABLE} {name}")
+        change.first.append(f"add chain {ip} {TABLE} {name}")
+        change.first.append(f"flush chain {ip} {TABLE} {name}")
     for name in changed:
-        change.first += [f"add rule ip {TABLE} {name} {rule}" for rule in after.chains[name]]
+        change.first += [f"add rule {ip} {TABLE} {name} {rule}" for rule in after.chains[name]]
     gone = [name for name in before.chains if name not in after.chains]
-    change.last += [f"flush chain ip {TABLE} {name}" for name in gone]
-    change.last += [f"delete chain ip {TABLE} {name}" for name in gone]
-    change.last += [f"delete set ip {TABLE} {name}" for name in before.affinity_sets if name not in after.affinity_sets]
+    change.last += [f"flush chain {ip} {TABLE} {name}" for name in gone]
+    change.last += [f"delete chain {ip} {TABLE} {name}" for name in gone]
+    change.last += [
+        f"delete set {ip} {TABLE} {name}" for name in before.affinity_sets if name not in after.affinity_sets
+    ]

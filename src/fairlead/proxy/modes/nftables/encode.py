@@ -19,7 +19,7 @@ def _number(text: str) -> bytes:
 
 @lru_cache(maxsize=65536)
 def _address(text: str) -> bytes:
-    return socket.inet_aton(text)
+    return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
 
 
 def _service(text: str) -> bytes:

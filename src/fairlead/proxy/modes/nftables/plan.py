@@ -109,7 +109,7 @@ class _Planner:
             return
         anywhere = self._choice(frontend, self._anywhere, masquerade=False)
         rules = [
-            f"ip saddr {self._node.pod_cidr} goto {anywhere}",
+            f"{self._node.ip} saddr {self._node.pod_cidr} goto {anywhere}",
             "fib saddr type local jump mark-for-masquerade",
             f"fib saddr type local goto {anywhere}",
         ]
@@ -139,7 +139,8 @@ class _Planner:
 
     def _drawn(self, endpoints: Sequence[Endpoint]) -> str:
         slots = ", ".join(f"{slot} : {each.address} . {each.port}" for slot, each in enumerate(endpoints))
-        return f"meta l4proto {self._protocol} dnat ip to numgen random mod {len(endpoints)} map {{ {slots} }}"
+        drawn = f"numgen random mod {len(endpoints)} map {{ {slots} }}"
+        return f"meta l4proto {self._protocol} dnat {self._node.ip} to {drawn}"
 
     def _affinity(self, kind: str, endpoints: Sequence[Endpoint]) -> str:
         """Who came before goes where it went, for `port.affinity` seconds after its last connection."""
@@ -150,10 +151,10 @@ class _Planner:
             chain, set_ = f"endpoint-{short}", f"affinity-{short}"
             self._wanted.affinity_sets[set_] = self._port.affinity
             self._wanted.chains[chain] = (
-                f"update @{set_} {{ ip saddr }}",
-                f"meta l4proto {self._protocol} dnat to {each.address}:{each.port}",
+                f"update @{set_} {{ {self._node.ip} saddr }}",
+                f"meta l4proto {self._protocol} dnat to {_target(each)}",
             )
-            known.append(f"ip saddr @{set_} goto {chain}")
+            known.append(f"{self._node.ip} saddr @{set_} goto {chain}")
             drawn.append(f"{slot} : goto {chain}")
         name = f"{kind}-{self._short(*known)}"
         mark = ("jump mark-for-masquerade",) if kind.startswith("masq-") else ()
@@ -189,21 +190,26 @@ def arrange(before: tuple[tuple[str, int], ...], endpoints: Iterable[Endpoint]) 
     return tuple(each for each in line if each is not None)
 
 
-def shared_chain(name: str) -> tuple[str, ...]:
-    """The rules of `lb-3`, `masq-lb-3`, `np-3`, `masq-np-3`."""
+def _target(endpoint: Endpoint) -> str:
+    address = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
+    return f"{address}:{endpoint.port}"
+
+
+def shared_chain(name: str, ip: str) -> tuple[str, ...]:
+    """In a table of the family `ip` or `ip6`, the rules of `lb-3`, `masq-lb-3`, `np-3`, `masq-np-3`."""
     kind, _, count = name.removeprefix("masq-").rpartition("-")
     mark = ("jump mark-for-masquerade",) if name.startswith("masq-") else ()
-    key, map_ = ("ip daddr . ", "endpoints") if kind == "lb" else ("", "nodeport-endpoints")
+    key, map_ = (f"{ip} daddr . ", "endpoints") if kind == "lb" else ("", "nodeport-endpoints")
     return (
         *mark,
         *(
-            f"dnat ip to {key}{protocol} dport . numgen random mod {count} map @{map_}-{protocol}"
+            f"dnat {ip} to {key}{protocol} dport . numgen random mod {count} map @{map_}-{protocol}"
             for protocol in PROTOCOLS
         ),
     )
 
 
-def elements_script(removed: Elements, added: Elements) -> list[str]:
+def elements_script(removed: Elements, added: Elements, ip: str) -> list[str]:
     """Removals first: a key that gets another value is both."""
     lines = []
     for verb, elements in (("delete", removed), ("add", added)):
@@ -211,5 +217,5 @@ def elements_script(removed: Elements, added: Elements) -> list[str]:
         for (map_, key), value in elements.items():
             text = key if verb == "delete" or not value else f"{key} : {value}"
             by_map.setdefault(map_, []).append(text)
-        lines += [f"{verb} element ip {TABLE} {map_} {{ {', '.join(items)} }}" for map_, items in by_map.items()]
+        lines += [f"{verb} element {ip} {TABLE} {map_} {{ {', '.join(items)} }}" for map_, items in by_map.items()]
     return lines

@@ -19,7 +19,7 @@ NOTHING = Wanted()
 
 
 class UserspaceMode:
-    """One node's listeners and the table that leads to them. Runs in an event loop."""
+    """One node's listeners and the table that leads to them, in one family. Runs in an event loop."""
 
     def __init__(self, nft: Nft, node: Node) -> None:
         self._nft = nft
@@ -67,7 +67,7 @@ class UserspaceMode:
     def clean_up(self) -> None:
         """Takes the table away, and closes the doors."""
         try:
-            self._nft.run(f"delete table ip {TABLE}")
+            self._nft.run(f"delete table {self._node.ip} {TABLE}")
         except NftError as error:
             log.debug("no table to delete: %s", error)
         self.close()
@@ -115,7 +115,7 @@ class UserspaceMode:
             before = self._rules.get(key, {})
             removed |= {element: value for element, value in before.items() if after.get(element) != value}
             added |= {element: value for element, value in after.items() if before.get(element) != value}
-        return script(removed, added), rules
+        return script(removed, added, self._node.ip), rules
 
 
 def _chooser(balancer: Balancer, from_outside: bool) -> Choose:

@@ -55,7 +55,7 @@ class Balancer:
 
     def _decide(self, client: str, from_outside: bool) -> Decision:
         port, node = self.port, self.node
-        network = Network(node.name, (node.address,), node.pod_cidr)
+        network = Network(node.name, (node.address,), (node.pod_cidr,))
         if not from_outside:
             way = (port.cluster_ip, port.port)
         elif port.node_port is not None:

@@ -9,6 +9,7 @@ from typing import cast
 log = logging.getLogger(__name__)
 
 Target = tuple[str, int]
+Client = tuple[str, int] | tuple[str, int, int, int]  # as the socket names it
 Choose = Callable[[str], Iterable[Target]]  # the client's address → endpoints, in the order to try them
 
 CONNECT_SECONDS = 2.0  # for one endpoint, then the next
@@ -110,11 +111,15 @@ class _Client(_Side):
         self.transport.abort()
 
 
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 class TcpDoor:
     """A listening socket and the connections that came by it."""
 
     def __init__(self, address: str, choose: Choose) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self._socket = socket.socket(_family(address), socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self._socket.bind((address, 0))
         self._socket.listen(1024)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -149,9 +154,9 @@ class UdpDoor:
     def __init__(self, address: str, choose: Choose) -> None:
         self._choose = choose
         self._loop = asyncio.get_running_loop()
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket = socket.socket(_family(address), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.bind((address, 0))
-        self._flows: dict[tuple[str, int], _Flow] = {}
+        self._flows: dict[Client, _Flow] = {}
         self._loop.add_reader(self._socket, self._heard)
         self._timer = self._loop.call_later(UDP_IDLE_SECONDS, self._expire)
 
@@ -200,15 +205,13 @@ class UdpDoor:
 class _Flow:
     """One client's datagrams to one endpoint, and the answers."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, front: socket.socket, client: tuple[str, int], target: Target
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, front: socket.socket, client: Client, target: Target) -> None:
         self.target = target
         self.used = loop.time()
         self._loop = loop
         self._front = front
         self._client = client
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket = socket.socket(_family(target[0]), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.connect(target)
         loop.add_reader(self._socket, self._answered)
 

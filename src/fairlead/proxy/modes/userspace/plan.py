@@ -81,10 +81,10 @@ def _plan(port: ServicePort, node: Node, wanted: Wanted) -> None:
             wanted.elements["no-endpoint-nodeports", number] = refusal
 
 
-def script(removed: Elements, added: Elements) -> list[str]:
-    """Removals first: a key that gets another value is both."""
+def script(removed: Elements, added: Elements, ip: str) -> list[str]:
+    """In the table of the family `ip` or `ip6`. Removals first: a key that gets another value is both."""
     return [
-        f"{verb} element ip {TABLE} {map_} {{ {key}{f' : {value}' if value and verb == 'add' else ''} }}"
+        f"{verb} element {ip} {TABLE} {map_} {{ {key}{f' : {value}' if value and verb == 'add' else ''} }}"
         for verb, elements in (("delete", removed), ("add", added))
         for (map_, key), value in elements.items()
     ]

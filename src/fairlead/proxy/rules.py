@@ -1,0 +1,52 @@
+"""All of a node's rules: the mode's, in each family of addresses; other modes' that an earlier proxy left."""
+
+from collections.abc import Iterable
+
+from fairlead.host.nft_watch import NftWatch
+from fairlead.proxy.choosing import MAKE, others
+from fairlead.proxy.mode import Node
+from fairlead.services.model import Family, ServicePort
+
+
+class Rules:
+    """Of one mode. Services are keyed "namespace/name"."""
+
+    def __init__(self, mode: str, nodes: dict[Family, Node]) -> None:
+        self.watch = NftWatch()
+        self._modes = {family: MAKE[mode](node) for family, node in nodes.items()}
+        self._others = [other for node in nodes.values() for other in others(mode, node)]
+        self._started: set[Family] = set()
+
+    def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
+        """Ports of all families. Raises ModeError."""
+        with self.watch.quiet():
+            for family, mode in self._modes.items():
+                mine = {key: tuple(p for p in ports if p.family == family) for key, ports in changes.items()}
+                if family in self._started:  # a Service that never was of this family is no change here
+                    known = mode.known
+                    mine = {key: ports for key, ports in mine.items() if ports or key in known}
+                mode.apply(mine)
+                self._started.add(family)
+
+    def restart(self) -> None:
+        """What is in the kernel is not what we believed: the next apply starts over, with everything."""
+        self._started.clear()
+        for mode in self._modes.values():
+            mode.restart()
+
+    def take_over(self) -> None:
+        """Ours are all there: those of another mode, which served until now, can go."""
+        for mode in self._others:
+            mode.clean_up()
+        self._others.clear()
+
+    def damaged(self) -> bool:
+        """Whether somebody has deleted something of ours since this was last asked."""
+        return self.watch.damaged(lambda table, name: any(mode.owns(table, name) for mode in self._modes.values()))
+
+
+def clean_up(nodes: Iterable[Node]) -> None:
+    """Takes the rules of every mode away (`--cleanup`)."""
+    for node in nodes:
+        for make in MAKE.values():
+            make(node).clean_up()
