@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from fairlead.api import yaml
 
 SERVICE_ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -32,8 +32,8 @@ def load_kubeconfig(path: str, context: str | None = None) -> Config:
     """One context of a kubeconfig file. Raises ConfigError; OSError where the file cannot be read."""
     file = Path(path)
     try:
-        document = yaml.safe_load(file.read_bytes())
-    except yaml.YAMLError as error:
+        document = yaml.parse(file.read_bytes())
+    except yaml.YamlError as error:
         raise ConfigError(f"{path}: {error}") from error
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: not a kubeconfig")

@@ -24,6 +24,7 @@ from typing import Any
 
 from fairlead.cluster import guard
 from fairlead.cluster.layout import Layout
+from fairlead.cluster.sharing import keep_shared, shake_hands
 from fairlead.host import libc, process
 
 log = logging.getLogger(__name__)
@@ -68,8 +69,11 @@ class Warden:
         self._watch_twin(twin)
         self._load()
         warm_up_first()
+        shake_hands(self._layout.pki)
+        keep_shared()
         self._start_due(only=FIRST)
         warm_up()
+        keep_shared()
         self._listen()
         self._poll.register(self._wakeup, select.POLLIN)
         self._poll.register(self._listener.fileno(), select.POLLIN)
@@ -303,7 +307,6 @@ def warm_up_first() -> None:
     uvloop.run(asyncio.sleep(0))
     for side in (ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER):
         ssl.SSLContext(side)  # OpenSSL sets itself up
-    _keep_shared()
 
 
 def warm_up() -> None:
@@ -313,13 +316,3 @@ def warm_up() -> None:
     import fairlead.node.part
     import fairlead.proxy.part
     import fairlead.scheduler.part  # noqa: F401
-
-    _keep_shared()
-
-
-def _keep_shared() -> None:
-    """A page that nobody writes to is there once for all: the collector shall not mark what is there by now."""
-    gc.collect()
-    gc.disable()
-    gc.freeze()
-    libc.malloc_trim()
