@@ -25,23 +25,25 @@ from fairlead.http.server import Peer, Request, listen
 from fairlead.store.memory import MemoryStore
 
 Json = dict[str, Any]
+IPV4, IPV6 = "10.96.0.0/12", "fd00:10:96::/112"
 ADMIN = Peer("127.0.0.1", "admin", ("system:masters",))
 
 
 @asynccontextmanager
-async def in_memory(folder: Path) -> AsyncIterator[ApiServer]:
-    """`folder` takes the tokens' key."""
+async def in_memory(folder: Path, ranges: tuple[str, ...] = (IPV4,)) -> AsyncIterator[ApiServer]:
+    """`folder` takes the tokens' key; `ranges` are the Services'."""
     key = ec.generate_private_key(ec.SECP256R1())
     form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     (folder / "sa.key").write_bytes(key.private_bytes(*form))
     registry = Registry(MemoryStore())
     await registry.open()
-    allocators = Allocators(registry.cache, "10.96.0.0/12", (30000, 32767))
+    allocators = Allocators(registry.cache, ranges, (30000, 32767))
     tokens = Tokens(str(folder / "sa.key"), registry)
     api = Api(
         registry, Authorizer(registry.cache), tokens, allocators, Kubelets(registry, ssl.create_default_context())
     )
-    await ensure(registry, allocators, "10.96.0.1", "127.0.0.1", 6443)
+    address = "10.96.0.1" if ranges[0] == IPV4 else "fd00:10:96::1"
+    await ensure(registry, allocators, address, "127.0.0.1" if ranges[0] == IPV4 else "fd00::1", 6443)
     try:
         yield ApiServer(api, {})
     finally:
@@ -49,9 +51,9 @@ async def in_memory(folder: Path) -> AsyncIterator[ApiServer]:
 
 
 @asynccontextmanager
-async def api_server(folder: Path) -> AsyncIterator[Client]:
+async def api_server(folder: Path, ranges: tuple[str, ...] = (IPV4,)) -> AsyncIterator[Client]:
     """A client that may do everything."""
-    async with in_memory(folder) as server, _listening(server) as client:
+    async with in_memory(folder, ranges) as server, _listening(server) as client:
         yield client
 
 
@@ -92,10 +94,10 @@ async def add_node(client: Client, name: str, *, taints: tuple[Json, ...] = (), 
     await client.patch("nodes", name, None, {"status": status}, subresource="status", type=dict)
 
 
-async def make_ready(client: Client, pod: Json, ip: str, *, ready: bool = True) -> None:
+async def make_ready(client: Client, pod: Json, *ips: str, ready: bool = True) -> None:
     moment = "2026-01-01T00:00:00Z"
     conditions = [{"type": "Ready", "status": "True" if ready else "False", "lastTransitionTime": moment}]
-    status = {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "conditions": conditions}
+    status = {"phase": "Running", "podIP": ips[0], "podIPs": [{"ip": ip} for ip in ips], "conditions": conditions}
     metadata = pod["metadata"]
     await client.patch(
         "pods", metadata["name"], metadata["namespace"], {"status": status}, subresource="status", type=dict

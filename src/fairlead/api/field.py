@@ -57,6 +57,8 @@ def _render(value: Any) -> str:
         return "true" if value else "false"
     if value is None:
         return "null"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return "[]string{" + ", ".join(_render(each) for each in value) + "}"  # Go's way, as clients know it
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return str(value)

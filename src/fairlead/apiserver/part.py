@@ -36,7 +36,7 @@ class Options:
     kubelet_ca: str
     kubelet_certificate: str
     kubelet_key: str
-    service_cidr: str = "10.96.0.0/12"
+    service_cidrs: tuple[str, ...] = ("10.96.0.0/12",)  # the first is the default family's
     service_address: str = "10.96.0.1"
     node_ports: tuple[int, int] = (30000, 32767)
 
@@ -45,7 +45,7 @@ async def serve(options: Options) -> None:
     """Listens until cancelled. Raises OSError where the address is taken, StoreFault for a store that is broken."""
     registry = Registry(_store(options.store))
     await registry.open()
-    allocators = Allocators(registry.cache, options.service_cidr, options.node_ports)
+    allocators = Allocators(registry.cache, options.service_cidrs, options.node_ports)
     ready = asyncio.Event()
     api = Api(
         registry,

@@ -50,7 +50,12 @@ KUBECONFIG = click.option("--kubeconfig", help="How to reach the API; without it
 @click.option("--kubelet-certificate-authority", required=True)
 @click.option("--kubelet-client-certificate", required=True)
 @click.option("--kubelet-client-key", required=True)
-@click.option("--service-cluster-ip-range", default="10.96.0.0/12", show_default=True)
+@click.option(
+    "--service-cluster-ip-range",
+    default="10.96.0.0/12",
+    show_default=True,
+    help="One, or one of each family with a comma between; the first is the default family's.",
+)
 @click.option("--service-address", default="10.96.0.1", show_default=True)
 @click.option("--service-node-port-range", default="30000-32767", show_default=True)
 def apiserver(**given: Any) -> None:
@@ -70,7 +75,7 @@ def apiserver(**given: Any) -> None:
         kubelet_ca=given["kubelet_certificate_authority"],
         kubelet_certificate=given["kubelet_client_certificate"],
         kubelet_key=given["kubelet_client_key"],
-        service_cidr=given["service_cluster_ip_range"],
+        service_cidrs=tuple(_list(given["service_cluster_ip_range"])),
         service_address=given["service_address"],
         node_ports=(int(first), int(last)),
     )
@@ -85,7 +90,7 @@ def controllers(kubeconfig: str | None, root_ca_file: str, cluster_cidr: str) ->
     """Run the controllers: deployments, endpoints, namespaces, nodes and the rest."""
     from fairlead.controllers.part import Options, serve
 
-    run(serve(Options(kubeconfig, root_ca_file, cluster_cidr)))
+    run(serve(Options(kubeconfig, root_ca_file, tuple(_list(cluster_cidr)))))
 
 
 @click.command()

@@ -28,6 +28,24 @@ def is_candidate(pod: Pod) -> bool:
     return bool(pod.status.pod_ip) and not pod.is_terminated
 
 
+def addresses_of(pod: Pod, family: str) -> list[str]:
+    """`IPv4` or `IPv6`. Pods of clusters of one family, and those of another, may have none."""
+    addresses = [each.ip for each in pod.status.pod_ips] or [pod.status.pod_ip]
+    return [address for address in addresses if address and family_of(address) == family]
+
+
+def families_of(service: Service) -> list[str]:
+    """The first is the primary one, that of the Endpoints."""
+    if service.spec.ip_families:
+        return service.spec.ip_families
+    address = service.spec.cluster_ip
+    return [family_of(address) if address not in ("", "None") else "IPv4"]
+
+
+def family_of(address: str) -> str:
+    return "IPv6" if ":" in address else "IPv4"
+
+
 def hostname(service: Service, pod: Pod) -> str:
     """The pod's own name beneath a headless Service; empty where it has none."""
     return pod.spec.hostname if pod.spec.subdomain == service.metadata.name else ""

@@ -11,7 +11,15 @@ from fairlead.api.types.meta import ObjectMeta, ObjectReference
 from fairlead.client.workqueue import WorkQueue, run
 from fairlead.controllers.ahead import Ahead
 from fairlead.controllers.context import Context
-from fairlead.controllers.endpoint_ports import TRIGGERED, hostname, is_candidate, number_on, triggered
+from fairlead.controllers.endpoint_ports import (
+    TRIGGERED,
+    addresses_of,
+    families_of,
+    hostname,
+    is_candidate,
+    number_on,
+    triggered,
+)
 from fairlead.controllers.pods import is_ready
 from fairlead.controllers.selecting import follow_services
 
@@ -52,13 +60,20 @@ def plan(service: Service, pods: Iterable[Pod], current: Endpoints | None) -> En
 
 
 def subsets_of(service: Service, pods: Iterable[Pod]) -> list[EndpointSubset]:
-    """Ports that the same addresses serve share a subset (RepackSubsets); addresses and ports are sorted."""
+    """Ports that the same addresses serve share a subset (RepackSubsets); addresses and ports are sorted. They are of
+    the Service's primary family: this kind of object is older than Services of two."""
+    family = families_of(service)[0]
     by_port: dict[PortKey, dict[str, Place]] = {}
     ports: dict[PortKey, EndpointPort] = {}
     for pod in pods:
-        if not is_candidate(pod) or (pod.metadata.deletion_timestamp and not service.spec.publish_not_ready_addresses):
+        own_addresses = addresses_of(pod, family)
+        if not own_addresses or not is_candidate(pod):
             continue
-        place = Place(_address(service, pod), is_ready(pod) or service.spec.publish_not_ready_addresses)
+        if pod.metadata.deletion_timestamp and not service.spec.publish_not_ready_addresses:
+            continue
+        place = Place(
+            _address(service, pod, own_addresses[0]), is_ready(pod) or service.spec.publish_not_ready_addresses
+        )
         if not service.spec.ports:
             by_port.setdefault((), {})[pod.metadata.uid] = place  # a headless Service needs no port
         for port in _ports(service, pod):
@@ -91,9 +106,9 @@ def _ports(service: Service, pod: Pod) -> list[EndpointPort]:
     ]
 
 
-def _address(service: Service, pod: Pod) -> EndpointAddress:
+def _address(service: Service, pod: Pod, ip: str) -> EndpointAddress:
     return EndpointAddress(
-        ip=pod.status.pod_ip,
+        ip=ip,
         hostname=hostname(service, pod),
         node_name=pod.spec.node_name or None,
         target_ref=ObjectReference(

@@ -5,6 +5,7 @@ from fairlead.api.types.discovery import EndpointSlice
 from fairlead.client.workqueue import WorkQueue, run
 from fairlead.controllers.ahead import Ahead
 from fairlead.controllers.context import Context
+from fairlead.controllers.endpoint_ports import families_of
 from fairlead.controllers.endpoints import ignore_missing
 from fairlead.controllers.selecting import follow_services
 from fairlead.controllers.slices import CONTROLLER, MANAGED_BY, SERVICE_NAME, plan
@@ -54,13 +55,20 @@ class EndpointSliceController:
             return
         if not service.spec.selector or service.spec.type == "ExternalName":
             return
-        found = plan(service, self._selected(service), current, self._zones)
-        for each in found.update:
-            self._ahead.write(await self._client.update(RESOURCE, each))
-        for each in found.create:
-            self._ahead.write(await self._client.create(RESOURCE, each, namespace))
-        for each in found.delete:
-            await self._delete(each, namespace)
+        pods = list(self._selected(service))
+        families = families_of(service)
+        for family in families:
+            own = [each for each in current if each.address_type == family]
+            found = plan(service, pods, own, self._zones, family)
+            for each in found.update:
+                self._ahead.write(await self._client.update(RESOURCE, each))
+            for each in found.create:
+                self._ahead.write(await self._client.create(RESOURCE, each, namespace))
+            for each in found.delete:
+                await self._delete(each, namespace)
+        for each in current:
+            if each.address_type not in families:  # a type is for ever, so the Service has lost this family
+                await self._delete(each, namespace)
 
     async def _delete(self, each: EndpointSlice, namespace: str) -> None:
         await ignore_missing(self._client.delete(RESOURCE, each.metadata.name, namespace, uid=each.metadata.uid))

@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -26,19 +26,22 @@ LOOK = 5.0
 LEASES = "kube-node-lease"
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
 OURS = (NOT_READY, UNREACHABLE, "node.kubernetes.io/unschedulable")
+SIZES = {4: 24, 6: 64}  # kube-controller-manager's --node-cidr-mask-size-ipv4 and …-ipv6
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 
 
 def pod_cidr(cluster: str, taken: Iterable[str], *, first: bool) -> str:
-    """The next free /24. The control plane's node has the first, as in the tutorial's clusters."""
+    """The next free /24, or /64 in IPv6. The control plane's node has the first, as in the tutorial's clusters."""
     used = set(taken)
-    subnets = ipaddress.IPv4Network(cluster).subnets(new_prefix=24)
+    network = ipaddress.ip_network(cluster)
+    size = SIZES[network.version]
+    subnets = network.subnets(new_prefix=size)
     for index, subnet in enumerate(subnets):
         if index == 0 and not first:
             continue
         if str(subnet) not in used:
             return str(subnet)
-    raise ValueError(f"no /24 is left in {cluster}")
+    raise ValueError(f"no /{size} is left in {cluster}")
 
 
 def taints_of(node: Node, now: float) -> list[Taint]:
@@ -72,16 +75,16 @@ def evicted_at(pod: Pod, taints: Iterable[Taint]) -> float | None:
 
 
 class NodeLifecycleController:
-    def __init__(self, context: Context, cluster_cidr: str) -> None:
+    def __init__(self, context: Context, cluster_cidrs: Sequence[str]) -> None:
         self._client = context.client
         self._recorder = context.recorder("node-controller")
         self._evictions = context.recorder("taint-eviction-controller")
-        self._cidr = cluster_cidr
+        self._cidrs = cluster_cidrs
         self._queue = WorkQueue()
         self._nodes, self._pods = context.nodes, context.pods
         self._leases = context.informer("leases.coordination.k8s.io", Lease)
         self._known = Ahead(self._nodes)
-        self._given: dict[str, str] = {}
+        self._given: dict[str, list[str]] = {}
         self._pods.add_index("node", lambda pod: [pod.spec.node_name] if pod.spec.node_name else [])
         self._nodes.add_handler(self._on_node)
         self._pods.add_handler(self._on_pod)
@@ -132,12 +135,13 @@ class NodeLifecycleController:
 
     async def _give_range(self, node: Node) -> Node:
         name = node.metadata.name
-        taken = {each.spec.pod_cidr for each in self._nodes.items.values() if each.spec.pod_cidr}
-        cidr = self._given.get(name) or pod_cidr(
-            self._cidr, taken | set(self._given.values()), first=CONTROL_PLANE in node.metadata.labels
-        )
-        self._given[name] = cidr
-        body = {"spec": {"podCIDR": cidr, "podCIDRs": [cidr]}}
+        taken = {cidr for each in self._nodes.items.values() for cidr in each.spec.pod_cidrs}
+        taken.update(cidr for cidrs in self._given.values() for cidr in cidrs)
+        first = CONTROL_PLANE in node.metadata.labels
+        if name not in self._given:
+            self._given[name] = [pod_cidr(cluster, taken, first=first) for cluster in self._cidrs]
+        cidrs = self._given[name]
+        body = {"spec": {"podCIDR": cidrs[0], "podCIDRs": cidrs}}
         node = await self._client.patch("nodes", name, None, body, type=Node)
         self._known.write(node)
         return node

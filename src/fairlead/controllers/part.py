@@ -36,7 +36,7 @@ class Options:
 
     kubeconfig: str | None
     root_ca: str
-    cluster_cidr: str = "10.244.0.0/16"
+    cluster_cidrs: tuple[str, ...] = ("10.244.0.0/16",)  # where nodes' ranges are from, one of each family
     leader_elect: bool = False
 
 
@@ -75,6 +75,6 @@ def _controllers(context: Context, options: Options) -> dict[str, Callable[[], C
         "namespace": NamespaceController(context).run,
         "namespace-defaults": NamespaceDefaultsController(context, Path(options.root_ca).read_text()).run,
         "garbagecollector": GarbageCollector(context).run,
-        "nodelifecycle": NodeLifecycleController(context, options.cluster_cidr).run,
+        "nodelifecycle": NodeLifecycleController(context, options.cluster_cidrs).run,
         "podgc": PodGarbageCollector(context).run,
     }

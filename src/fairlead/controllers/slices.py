@@ -19,7 +19,7 @@ from fairlead.api.types.discovery import (
     SlicePort,
 )
 from fairlead.api.types.meta import ObjectMeta, ObjectReference, OwnerReference
-from fairlead.controllers.endpoint_ports import TRIGGERED, hostname, is_candidate, number_on, triggered
+from fairlead.controllers.endpoint_ports import TRIGGERED, addresses_of, hostname, is_candidate, number_on, triggered
 from fairlead.controllers.endpoints import HEADLESS
 from fairlead.controllers.pods import is_ready
 
@@ -51,19 +51,21 @@ class _Slice:
     changed: bool = True
 
 
-def plan(service: Service, pods: Iterable[Pod], current: Sequence[EndpointSlice], zones: Mapping[str, str]) -> Plan:
+def plan(
+    service: Service, pods: Iterable[Pod], current: Sequence[EndpointSlice], zones: Mapping[str, str], family: str
+) -> Plan:
     """Endpoints stay in the slice where they are; new ones fill slices that change anyway, then one that has room.
 
-    `zones`: of nodes, by name.
+    `current`: those of this address family, `IPv4` or `IPv6`. `zones`: of nodes, by name.
     """
     pods = list(pods)
     wanted: dict[PortsKey, dict[str, SliceEndpoint]] = {}
     ports: dict[PortsKey, list[SlicePort]] = {}
     for pod in pods:
-        if is_candidate(pod):
+        if is_candidate(pod) and (addresses := addresses_of(pod, family)):
             own = _ports(service, pod)
             ports[_key(own)] = own
-            wanted.setdefault(_key(own), {})[pod.metadata.uid] = _endpoint(service, pod, zones)
+            wanted.setdefault(_key(own), {})[pod.metadata.uid] = _endpoint(service, pod, addresses, zones)
     delete = [each for each in current if _key(each.ports) not in wanted]
     slices: list[_Slice] = []
     for key, endpoints in wanted.items():
@@ -83,8 +85,10 @@ def plan(service: Service, pods: Iterable[Pod], current: Sequence[EndpointSlice]
             each.known = delete.pop()
     moment = triggered(service, pods)
     return Plan(
-        create=tuple(_rendered(service, each, moment) for each in slices if each.known is None),
-        update=tuple(_rendered(service, each, moment) for each in slices if each.known is not None and each.changed),
+        create=tuple(_rendered(service, each, moment, family) for each in slices if each.known is None),
+        update=tuple(
+            _rendered(service, each, moment, family) for each in slices if each.known is not None and each.changed
+        ),
         delete=tuple(delete),
     )
 
@@ -128,7 +132,7 @@ def labels_of(service: Service) -> dict[str, str]:
     return labels
 
 
-def _rendered(service: Service, each: _Slice, moment: str) -> EndpointSlice:
+def _rendered(service: Service, each: _Slice, moment: str, family: str) -> EndpointSlice:
     name = service.metadata.name
     owner = OwnerReference(
         api_version="v1",
@@ -152,7 +156,7 @@ def _rendered(service: Service, each: _Slice, moment: str) -> EndpointSlice:
         api_version="discovery.k8s.io/v1",
         kind="EndpointSlice",
         metadata=metadata,
-        address_type="IPv4",
+        address_type=family,
         endpoints=each.endpoints,
         ports=each.ports,
     )
@@ -170,12 +174,12 @@ def _ports(service: Service, pod: Pod) -> list[SlicePort]:
     ]
 
 
-def _endpoint(service: Service, pod: Pod, zones: Mapping[str, str]) -> SliceEndpoint:
+def _endpoint(service: Service, pod: Pod, addresses: list[str], zones: Mapping[str, str]) -> SliceEndpoint:
     terminating = pod.metadata.deletion_timestamp is not None
     serving = is_ready(pod)
     ready = service.spec.publish_not_ready_addresses or (serving and not terminating)
     return SliceEndpoint(
-        addresses=[pod.status.pod_ip],
+        addresses=addresses,
         conditions=EndpointConditions(ready=ready, serving=serving, terminating=terminating),
         hostname=hostname(service, pod) or None,
         target_ref=ObjectReference(

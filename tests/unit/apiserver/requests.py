@@ -9,7 +9,7 @@ from typing import Any
 
 from fairlead.apiserver.server import ApiServer
 from fairlead.http.server import MAX_BODY, Peer, Request, Response
-from tests.unit.api_server import ADMIN, in_memory
+from tests.unit.api_server import ADMIN, IPV4, in_memory
 
 Json = dict[str, Any]
 
@@ -91,8 +91,8 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Api]:
-    async with in_memory(folder) as server:
+async def serving(folder: Path, ranges: tuple[str, ...] = (IPV4,)) -> AsyncIterator[Api]:
+    async with in_memory(folder, ranges) as server:
         yield Api(server)
 
 

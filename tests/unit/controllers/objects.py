@@ -12,7 +12,7 @@ from fairlead.api.types.apps import (
     RollingUpdate,
     UpdateStrategy,
 )
-from fairlead.api.types.core import Container, ContainerPort, Node, NodeSpec, Pod, PodSpec, PodStatus, Taint
+from fairlead.api.types.core import Container, ContainerPort, Node, NodeSpec, Pod, PodIP, PodSpec, PodStatus, Taint
 from fairlead.api.types.meta import Condition, LabelSelector, ObjectMeta, OwnerReference
 
 T0 = 1_700_000_000.0
@@ -26,6 +26,7 @@ def pod(
     name: str,
     *,
     ip: str = "",
+    ips: tuple[str, ...] = (),
     node: str = "",
     ready: bool | None = None,
     ready_since: float = 0,
@@ -58,7 +59,9 @@ def pod(
             owner_references=[owned_by(owner)] if owner else [],
         ),
         spec=PodSpec(containers=[container], node_name=node, **spec),
-        status=PodStatus(phase=phase, pod_ip=ip, conditions=conditions),
+        status=PodStatus(
+            phase=phase, pod_ip=ip or (ips or ("",))[0], pod_ips=[PodIP(each) for each in ips], conditions=conditions
+        ),
     )
 
 

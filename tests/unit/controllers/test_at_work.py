@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from fairlead.api.status import ApiError
 from fairlead.client.rest import Client
 from fairlead.controllers.context import Context
 from fairlead.controllers.part import Options, _controllers
-from tests.unit.api_server import add_node, api_server, deployment, make_ready, until
+from tests.unit.api_server import IPV4, IPV6, add_node, api_server, deployment, make_ready, until
 
 Json = dict[str, Any]
 DEPLOYMENTS, SETS, SLICES = "deployments.apps", "replicasets.apps", "endpointslices.discovery.k8s.io"
@@ -19,10 +20,12 @@ DEPLOYMENTS, SETS, SLICES = "deployments.apps", "replicasets.apps", "endpointsli
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Client]:
+    """A cluster of both families, IPv4 first."""
     (tmp_path / "ca.crt").write_text("the authority")
-    async with api_server(tmp_path) as client:
+    async with api_server(tmp_path, (IPV4, IPV6)) as client:
         context = Context(client)
-        controllers = _controllers(context, Options(None, str(tmp_path / "ca.crt")))
+        ranges = ("10.244.0.0/16", "fd00:10:244::/56")
+        controllers = _controllers(context, Options(None, str(tmp_path / "ca.crt"), ranges))
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(context.run())]
             await context.synced()
@@ -278,6 +281,26 @@ async def test_endpoints_and_slices_follow_their_pods(api: Client) -> None:
     await until(gone)
 
 
+async def test_a_service_has_slices_of_the_families_that_it_has_now(api: Client) -> None:
+    await api.create("services", SERVICE, "default")
+    await api.create(DEPLOYMENTS, deployment(replicas=2), "default")
+    for index, pod in enumerate(await pods_of(api, 2)):
+        await make_ready(api, pod, f"10.244.1.{index + 8}", f"fd00:10:244:1::{index + 8}")
+    four, six = ["10.244.1.8", "10.244.1.9"], ["fd00:10:244:1::8", "fd00:10:244:1::9"]
+
+    async def told(**wanted: list[str]) -> bool:
+        slices = await listed(api, SLICES, "kubernetes.io/service-name=web")
+        found = {each["addressType"]: sorted(e["addresses"][0] for e in each.get("endpoints") or ()) for each in slices}
+        return found == wanted and len(slices) == len(wanted)
+
+    await until(lambda: told(IPv4=four))
+    for policy, wanted in (("PreferDualStack", {"IPv4": four, "IPv6": six}), ("SingleStack", {"IPv4": four})):
+        await api.patch("services", "web", "default", {"spec": {"ipFamilyPolicy": policy}}, type=dict)
+        await until(partial(told, **wanted))
+    endpoints = await api.get("endpoints", "web", "default", type=dict)
+    assert [address["ip"] for address in endpoints["subsets"][0]["addresses"]] == four
+
+
 async def test_endpoints_by_hand_are_left_alone_and_mirrored(api: Client) -> None:
     await api.create("services", {**SERVICE, "spec": {"ports": [{"port": 80}]}}, "default")
     subsets = [{"addresses": [{"ip": "192.0.2.1"}], "ports": [{"port": 80}]}]
@@ -354,10 +377,11 @@ async def test_nodes_get_ranges_and_one_that_is_not_ready_its_taints(api: Client
     await add_node(api, "node2")
 
     async def ranges() -> set[str] | None:
-        found = {node["spec"].get("podCIDR") for node in (await api.list("nodes", type=dict)).items}
-        return None if None in found else found
+        specs = [node["spec"] for node in (await api.list("nodes", type=dict)).items]
+        found = {",".join(spec.get("podCIDRs", ())) for spec in specs}
+        return found if all(found) and all(spec["podCIDR"] == spec["podCIDRs"][0] for spec in specs) else None
 
-    assert await until(ranges) == {"10.244.1.0/24", "10.244.2.0/24"}
+    assert await until(ranges) == {"10.244.1.0/24,fd00:10:244:1::/64", "10.244.2.0/24,fd00:10:244:2::/64"}
     conditions = {"status": {"conditions": [{"type": "Ready", "status": "False", "reason": "KubeletNotReady"}]}}
     await api.patch("nodes", "node1", None, conditions, subresource="status", type=dict)
 

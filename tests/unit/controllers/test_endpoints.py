@@ -176,3 +176,13 @@ def test_the_trigger_is_the_latest_of_the_service_and_its_pods() -> None:
     made = plan(service(HTTP), [pod("a", ip="10.0.0.1", ready=True, ready_since=-50)], None)
     assert made is not None
     assert made.metadata.annotations[TRIGGERED] == at(0)
+
+
+@pytest.mark.parametrize(
+    ("families", "addresses"),
+    [([], ["10.0.0.1"]), (["IPv4", "IPv6"], ["10.0.0.1"]), (["IPv6", "IPv4"], ["fd00::1", "fd00::2"])],
+)
+def test_endpoints_are_of_the_services_first_family(families: list[str], addresses: list[str]) -> None:
+    pods = [pod("a", ips=("10.0.0.1", "fd00::1"), ready=True), pod("b", ips=("fd00::2",), ready=True)]
+    found = subsets_of(service(HTTP, ip_families=families), pods)
+    assert [each.ip for subset in found for each in subset.addresses] == addresses

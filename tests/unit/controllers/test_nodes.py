@@ -23,6 +23,18 @@ def test_ranges(taken: list[str], first: bool, given: str) -> None:
     assert pod_cidr("10.244.0.0/16", taken, first=first) == given
 
 
+@pytest.mark.parametrize(
+    ("taken", "first", "given"),
+    [
+        ([], True, "fd00:10:244::/64"),
+        ([], False, "fd00:10:244:1::/64"),
+        (["fd00:10:244:1::/64", "10.244.2.0/24"], False, "fd00:10:244:2::/64"),
+    ],
+)
+def test_ranges_of_ipv6(taken: list[str], first: bool, given: str) -> None:
+    assert pod_cidr("fd00:10:244::/56", taken, first=first) == given
+
+
 def test_a_cluster_can_be_full() -> None:
     with pytest.raises(ValueError, match="no /24 is left"):
         pod_cidr("10.244.0.0/23", ["10.244.1.0/24"], first=False)

@@ -4,7 +4,7 @@ The pools follow the watch cache, so they are right after any restart; a claim c
 """
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,10 @@ from fairlead.api.field import FieldError, invalid
 from fairlead.api.resources import SERVICES, Resource
 from fairlead.api.status import internal
 from fairlead.api.status import invalid as invalid_object
+from fairlead.apiserver.allocation import families
 from fairlead.apiserver.allocation.pool import Pool
 from fairlead.apiserver.entry import Entry
+from fairlead.apiserver.validation.service_addresses import parse_address
 from fairlead.apiserver.watchcache import Event, WatchCache
 
 Json = dict[str, Any]
@@ -34,24 +36,49 @@ class Claim:
         self._held.clear()
 
 
+class Range:
+    """The addresses of one family: all but the network's own and, in IPv4, the broadcast address."""
+
+    def __init__(self, cidr: str) -> None:
+        self.network = ipaddress.ip_network(cidr)
+        self.family = f"IPv{self.network.version}"
+        last = int(self.network.broadcast_address) - (self.network.version == 4)
+        self.pool = Pool(int(self.network.network_address) + 1, last)
+
+    def text(self, number: int) -> str:
+        kind = ipaddress.IPv4Address if self.network.version == 4 else ipaddress.IPv6Address
+        return str(kind(number))
+
+
 class Allocators:
-    def __init__(self, cache: WatchCache, service_cidr: str, node_ports: tuple[int, int]) -> None:
-        self._network = ipaddress.IPv4Network(service_cidr)
-        first = int(self._network.network_address) + 1
-        self._addresses = Pool(first, int(self._network.broadcast_address) - 1)
+    def __init__(self, cache: WatchCache, service_cidrs: Sequence[str], node_ports: tuple[int, int]) -> None:
+        """`service_cidrs`: one, or one of each family; the first is the default. Raises ValueError."""
+        ranges = [Range(cidr) for cidr in service_cidrs]
+        self._ranges = {each.family: each for each in ranges}
+        if not 0 < len(ranges) == len(self._ranges):
+            raise ValueError("--service-cluster-ip-range: one range, or two of different IP families")
         self._ports = Pool(*node_ports)
         for entry in cache.shelf(SERVICES.prefix).entries.values():
             self._follow(Event(entry.revision, entry, None))
         cache.listeners.append(self._follow)
 
+    def settle(self, resource: Resource, new: Json, old: Json | None) -> None:
+        """Which families `new` has. Raises ApiError (Invalid)."""
+        if resource is SERVICES:
+            before = None if old is None else old["spec"]
+            if errors := families.settle(new["spec"], before, tuple(self._ranges)):
+                raise invalid_object(resource, new["metadata"].get("name", ""), errors)
+
     def claim(self, resource: Resource, new: Json, old: Json | None) -> Claim:
-        """Fills in what `new` lacks. Raises ApiError (Invalid) for what is taken or out of range."""
+        """Fills in what `new`, whose families are settled, lacks. Raises ApiError (Invalid) for what is taken or out
+        of range."""
         claim = Claim()
         if resource is not SERVICES:
             return claim
         key = f"{resource.prefix}{new['metadata']['namespace']}/{new['metadata']['name']}"
         try:
-            errors = [*self._address(new["spec"], key, claim), *self._node_ports(new["spec"], key, claim)]
+            held = set(old["spec"].get("clusterIPs") or ()) if old is not None else set()
+            errors = [*self._addresses(new["spec"], held, key, claim), *self._node_ports(new["spec"], key, claim)]
         except BaseException:
             claim.release()
             raise
@@ -60,27 +87,33 @@ class Allocators:
             raise invalid_object(resource, new["metadata"]["name"], errors)
         return claim
 
-    def _address(self, spec: Json, key: str, claim: Claim) -> list[FieldError]:
-        if spec.get("type") == "ExternalName" or spec.get("clusterIP") == "None":
+    def _addresses(self, spec: Json, held: set[str], key: str, claim: Claim) -> list[FieldError]:
+        """`held`: what the Service has already, perhaps of a range that is not the cluster's any more."""
+        given: list[str] = spec.get("clusterIPs") or []
+        if spec["type"] == "ExternalName" or given == ["None"]:
             return []
-        wanted = spec.get("clusterIP", "")
-        if not wanted:
-            number = self._addresses.claim_any(key)
-            if number is None:
-                raise internal("failed to allocate a serviceIP: range is full")
-            claim.hold(self._addresses, number)
-            spec["clusterIP"] = str(ipaddress.IPv4Address(number))
-            spec["clusterIPs"] = [spec["clusterIP"]]
-            return []
-        number = int(ipaddress.IPv4Address(wanted))
-        if not self._addresses.contains(number):
-            why = f"the provided IP ({wanted}) is not in the valid range. The range of valid IPs is {self._network}"
-        elif not self._addresses.claim(number, key):
-            why = "provided IP is already allocated"
-        else:
-            claim.hold(self._addresses, number)
-            return []
-        return [invalid("spec.clusterIPs", [wanted], f"failed to allocate IP {wanted}: {why}")]
+        for index, family in enumerate(spec["ipFamilies"]):
+            wanted = given[index] if index < len(given) else ""
+            if wanted in held:
+                continue
+            within = self._ranges[family]
+            if not wanted:
+                number = within.pool.claim_any(key)
+                if number is None:
+                    raise internal("failed to allocate a serviceIP: range is full")
+                given = [*given, within.text(number)]
+            else:
+                number = int(parse_address(wanted))
+                if not within.pool.contains(number):
+                    valid = f"The range of valid IPs is {within.network}"
+                    why = f"the provided IP ({wanted}) is not in the valid range. {valid}"
+                    return [invalid("spec.clusterIPs", given, f"failed to allocate IP {wanted}: {why}")]
+                if not within.pool.claim(number, key):
+                    why = "provided IP is already allocated"
+                    return [invalid("spec.clusterIPs", given, f"failed to allocate IP {wanted}: {why}")]
+            claim.hold(within.pool, number)
+        spec["clusterIP"], spec["clusterIPs"] = given[0], given
+        return []
 
     def _node_ports(self, spec: Json, key: str, claim: Claim) -> list[FieldError]:
         errors: list[FieldError] = []
@@ -140,8 +173,10 @@ class Allocators:
         if not event.subject.key.startswith(SERVICES.prefix):
             return
         key = event.subject.key
-        for pool, numbers in ((self._addresses, _addresses), (self._ports, _ports)):
-            pool.store(key, _of(event.entry, numbers), _of(event.previous, numbers))
+        now, before = _spec(event.entry), _spec(event.previous)
+        self._ports.store(key, _ports(now), _ports(before))
+        for family, within in self._ranges.items():
+            within.pool.store(key, _addresses(now, family), _addresses(before, family))
 
 
 def wants_node_ports(spec: Json) -> bool:
@@ -153,13 +188,13 @@ def wants_node_ports(spec: Json) -> bool:
     return False
 
 
-def _of(entry: Entry | None, numbers: Callable[[Json], set[int]]) -> set[int]:
-    return set() if entry is None else numbers(entry.decode().get("spec", {}))
+def _spec(entry: Entry | None) -> Json:
+    return {} if entry is None else entry.decode().get("spec", {})
 
 
-def _addresses(spec: Json) -> set[int]:
-    address = spec.get("clusterIP") or "None"
-    return set() if address == "None" else {int(ipaddress.IPv4Address(address))}
+def _addresses(spec: Json, family: str) -> set[int]:
+    addresses = [parse_address(each) for each in spec.get("clusterIPs") or () if each != "None"]
+    return {int(address) for address in addresses if f"IPv{address.version}" == family}
 
 
 def _ports(spec: Json) -> set[int]:

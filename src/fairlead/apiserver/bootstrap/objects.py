@@ -1,6 +1,7 @@
 """Makes what is missing, at every start; what is there is left as its owner wants it."""
 
 import asyncio
+from ipaddress import ip_address
 from typing import Any
 
 from fairlead.api.resources import BY_KIND, ENDPOINT_SLICES, ENDPOINTS, SERVICES, Resource
@@ -23,6 +24,7 @@ async def ensure(registry: Registry, allocators: Allocators, service_address: st
     service = _service(service_address, port)
     if registry.find(SERVICES, "default", "kubernetes") is None:
         service = _prepared(SERVICES, service)
+        allocators.settle(SERVICES, service, None)
         claim = allocators.claim(SERVICES, service, None)
         try:
             await registry.create(SERVICES, service)
@@ -93,7 +95,7 @@ def _slice(address: str, port: int) -> Json:
             "namespace": "default",
             "labels": {"kubernetes.io/service-name": "kubernetes"},
         },
-        "addressType": "IPv4",
+        "addressType": f"IPv{ip_address(address).version}",
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
         "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
     }

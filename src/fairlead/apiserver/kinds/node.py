@@ -10,6 +10,16 @@ from fairlead.apiserver.tables.node import COLUMNS
 Json = dict[str, Any]
 
 
+def default(node: Json) -> None:
+    """`podCIDR` is the first of `podCIDRs`; who says one has said the other."""
+    spec = node.setdefault("spec", {})
+    first, ranges = spec.get("podCIDR"), spec.get("podCIDRs") or []
+    if first and ranges[:1] != [first]:
+        spec["podCIDRs"] = [first]
+    elif ranges and not first:
+        spec["podCIDR"] = ranges[0]
+
+
 def prepare_create(node: Json) -> None:
     """A node tells its own status when it registers."""
     node.setdefault("spec", {})
@@ -23,10 +33,11 @@ def prepare_update(new: Json, old: Json) -> None:
 
 def validate_update(new: Json, old: Json) -> list[FieldError]:
     errors = []
-    for field in ("podCIDR", "providerID"):
+    for field, what in (("podCIDRs", "podCIDR"), ("providerID", "providerID")):
         known = old.get("spec", {}).get(field)
         if known and new["spec"].get(field) != known:
-            errors.append(forbidden(f"spec.{field}", "node updates may not change it except from empty to valid"))
+            why = f'node updates may not change {what} except from "" to valid'
+            errors.append(forbidden(f"spec.{field}", why))
     return errors
 
 
@@ -38,6 +49,7 @@ def selectable_fields(node: Json) -> dict[str, str]:
 NODE = Kind(
     NODES,
     COLUMNS,
+    default,
     validate_update=validate_update,
     prepare_create=prepare_create,
     prepare_update=prepare_update,

@@ -37,7 +37,19 @@ def prepare_update(new: Json, old: Json) -> None:
 
 def prepare_status_update(new: Json, old: Json) -> None:
     only_status(new, old)
-    new.setdefault("status", {}).setdefault("qosClass", old.get("status", {}).get("qosClass", "BestEffort"))
+    status = new.setdefault("status", {})
+    status.setdefault("qosClass", old.get("status", {}).get("qosClass", "BestEffort"))
+    for one, all_ in (("podIP", "podIPs"), ("hostIP", "hostIPs")):
+        _in_step(status, one, all_)
+
+
+def _in_step(status: Json, one: str, all_: str) -> None:
+    """The first of them all is also told by itself; where the two differ, that counts (conversion of v1.PodStatus)."""
+    first, every = status.get(one), status.get(all_) or []
+    if first and (not every or every[0].get("ip") != first):
+        status[all_] = [{"ip": first}]
+    elif every and not first:
+        status[one] = every[0].get("ip", "")
 
 
 def selectable_fields(pod: Json) -> dict[str, str]:

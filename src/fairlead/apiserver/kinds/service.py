@@ -33,38 +33,27 @@ def default(service: Json) -> None:
         spec.setdefault("allocateLoadBalancerNodePorts", True)
     if spec["type"] != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
-        if not spec.get("ipFamilies"):
-            spec["ipFamilies"] = ["IPv4"]
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
-        _addresses(spec)
     service.setdefault("status", {}).setdefault("loadBalancer", {})
-
-
-def _addresses(spec: Json) -> None:
-    """clusterIP and the first of clusterIPs are the same."""
-    if spec.get("clusterIP") and not spec.get("clusterIPs"):
-        spec["clusterIPs"] = [spec["clusterIP"]]
-    elif spec.get("clusterIPs") and not spec.get("clusterIP"):
-        spec["clusterIP"] = spec["clusterIPs"][0]
 
 
 def prepare_create(service: Json) -> None:
     service["status"] = {"loadBalancer": {}}
+    spec = service["spec"]
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):  # not the other way: who knows one must say both
+        spec["clusterIPs"] = [spec["clusterIP"]]
 
 
 def prepare_update(new: Json, old: Json) -> None:
     """What was given out and is left empty stays; what a type does not have goes (registry/core/service)."""
     keep_status(new, old)
     spec, before = new["spec"], old["spec"]
-    if "ExternalName" not in (spec["type"], before["type"]):
-        _keep_addresses(spec, before)
+    _keep_addresses(spec, before)
     if wants_node_ports(spec) and wants_node_ports(before):
         _keep_node_ports(spec, before)
     if not wants_node_ports(spec):
         _drop_node_ports(spec, before)
     if spec["type"] == "ExternalName":
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
-            spec.pop(field, None)
+        _drop_addresses(spec, before)
     if spec["type"] not in ("NodePort", "LoadBalancer"):
         spec.pop("externalTrafficPolicy", None)
     if spec["type"] != "LoadBalancer":
@@ -78,13 +67,25 @@ def prepare_update(new: Json, old: Json) -> None:
 
 
 def _keep_addresses(spec: Json, before: Json) -> None:
-    if not spec.get("clusterIP"):
-        spec.pop("clusterIPs", None)
+    """Who knows only `clusterIP` and changes it means the first of `clusterIPs` (NormalizeClusterIPs)."""
+    if "ExternalName" not in (spec["type"], before["type"]):
         for field in ("clusterIP", "clusterIPs"):
-            if field in before:
+            if not spec.get(field) and before.get(field):
                 spec[field] = before[field]
-    elif spec["clusterIP"] != before.get("clusterIP") and spec.get("clusterIPs") == before.get("clusterIPs"):
-        spec["clusterIPs"] = [spec["clusterIP"]]
+    singular, known = spec.get("clusterIP") or "", before.get("clusterIP") or ""
+    if singular != known and (spec.get("clusterIPs") or []) == (before.get("clusterIPs") or []):
+        spec["clusterIPs"] = [singular] if singular else []
+
+
+def _drop_addresses(spec: Json, before: Json) -> None:
+    """Of what becomes an ExternalName; what its author has changed as well is refused, not forgotten."""
+    spec.pop("internalTrafficPolicy", None)
+    if all((spec.get(field) or "") == (before.get(field) or "") for field in ("clusterIP", "clusterIPs")):
+        spec.pop("clusterIP", None)
+        spec.pop("clusterIPs", None)
+    for field in ("ipFamilies", "ipFamilyPolicy"):
+        if spec.get(field) == before.get(field):
+            spec.pop(field, None)
 
 
 def _keep_node_ports(spec: Json, before: Json) -> None:

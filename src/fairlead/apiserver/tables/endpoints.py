@@ -15,13 +15,17 @@ def _endpoints(obj: Json, _: float) -> str:
         ports = subset.get("ports") or ()
         for address in subset.get("addresses") or ():
             if ports:
-                found += [f"{address['ip']}:{port['port']}" for port in ports]
+                found += [f"{_host(address['ip'])}:{port['port']}" for port in ports]
             else:
                 found.append(address["ip"])
     if not found:
         return NONE
     more = f" + {len(found) - MOST} more..." if len(found) > MOST else ""
     return ",".join(found[:MOST]) + more
+
+
+def _host(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip
 
 
 COLUMNS = (NAME, Column("Endpoints", _endpoints), AGE)

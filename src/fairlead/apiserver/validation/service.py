@@ -5,6 +5,11 @@ from typing import Any
 from fairlead.api.field import FieldError, duplicate, forbidden, invalid, not_supported, required
 from fairlead.apiserver.validation import names
 from fairlead.apiserver.validation.metadata import labels
+from fairlead.apiserver.validation.service_addresses import (
+    validate_addresses,
+    validate_addresses_update,
+    validate_no_addresses,
+)
 
 Json = dict[str, Any]
 
@@ -24,16 +29,16 @@ def validate_service(service: Json) -> list[FieldError]:
         errors.append(required("spec.ports"))
     if kind not in TYPES:
         errors.append(not_supported("spec.type", kind, TYPES))
-    if kind == "LoadBalancer" and headless:
-        errors.append(invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for LoadBalancer services"))
-    if kind == "NodePort" and headless:
-        errors.append(invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for NodePort services"))
+    if kind in ("LoadBalancer", "NodePort") and headless:
+        why = f"may not be set to 'None' for {kind} services"
+        errors.append(invalid("spec.clusterIPs[0]", spec.get("clusterIPs"), why))
     if kind == "ExternalName":
         errors += _external_name(spec)
     errors += _ports(spec)
     errors += labels(spec.get("selector"), "spec.selector")
     errors += _affinity(spec)
-    errors += _addresses(spec)
+    errors += validate_no_addresses(spec) if kind == "ExternalName" else validate_addresses(spec)
+    errors += _external_ips(spec)
     for field in ("externalTrafficPolicy", "internalTrafficPolicy"):
         if (policy := spec.get(field)) is not None and policy not in POLICIES:
             errors.append(not_supported(f"spec.{field}", policy, POLICIES))
@@ -46,18 +51,11 @@ def validate_service(service: Json) -> list[FieldError]:
 
 
 def validate_service_update(new: Json, old: Json) -> list[FieldError]:
-    after, before = new["spec"], old["spec"]
-    if "ExternalName" in (after["type"], before["type"]) or not before.get("clusterIP"):
-        return []
-    if after.get("clusterIP") == before["clusterIP"]:
-        return []
-    return [invalid("spec.clusterIPs[0]", [after.get("clusterIP", "")], "may not change once set")]
+    return validate_addresses_update(new["spec"], old["spec"])
 
 
 def _external_name(spec: Json) -> list[FieldError]:
     errors = []
-    if spec.get("clusterIP"):
-        errors.append(forbidden("spec.clusterIPs", "may not be set for ExternalName services"))
     name = spec.get("externalName", "").removesuffix(".")
     if not name:
         errors.append(required("spec.externalName"))
@@ -122,27 +120,9 @@ def _affinity(spec: Json) -> list[FieldError]:
     return []
 
 
-def _addresses(spec: Json) -> list[FieldError]:
-    errors: list[FieldError] = []
-    if spec["type"] != "ExternalName":
-        address = spec.get("clusterIP", "")
-        for index, each in enumerate(spec.get("clusterIPs", ())):
-            if each not in ("None", ""):
-                path = f"spec.clusterIPs[{index}]"
-                errors += [invalid(path, each, problem) for problem in names.ip_address(each)]
-                if not errors and ":" in each:
-                    errors.append(invalid(path, each, "expected an IPv4 value as indicated by `spec.ipFamilies[0]`"))
-        if spec.get("clusterIPs") and spec["clusterIPs"][0] != address:
-            errors.append(invalid("spec.clusterIPs", spec["clusterIPs"], "first value must match `clusterIP`"))
-        if len(spec.get("clusterIPs", ())) > 1:
-            errors.append(invalid("spec.clusterIPs", spec["clusterIPs"], "this cluster has one IP family: IPv4"))
-        if any(family != "IPv4" for family in spec.get("ipFamilies", ())):
-            why = "not configured on this cluster"
-            errors.append(invalid("spec.ipFamilies[0]", spec["ipFamilies"][0], why))
-        if spec.get("ipFamilyPolicy") == "RequireDualStack":
-            why = "this cluster is not configured for dual-stack services"
-            errors.append(invalid("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], why))
-    for index, each in enumerate(spec.get("externalIPs", ())):
-        path = f"spec.externalIPs[{index}]"
-        errors += [invalid(path, each, problem) for problem in names.ip_address(each)]
-    return errors
+def _external_ips(spec: Json) -> list[FieldError]:
+    return [
+        invalid(f"spec.externalIPs[{index}]", each, problem)
+        for index, each in enumerate(spec.get("externalIPs", ()))
+        for problem in names.ip_address(each)
+    ]

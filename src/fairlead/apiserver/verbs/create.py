@@ -60,6 +60,7 @@ async def _create(call: Call, obj: Json) -> Entry | Json:
     stamp(obj["metadata"])
     kind.prepare_create(obj)
     admit_create(call, obj)
+    call.api.allocators.settle(call.resource, obj, None)
     errors = [*validate_metadata(obj, call.resource), *kind.validate(obj)]
     name = obj["metadata"].get("name", "")
     if errors:

@@ -67,6 +67,7 @@ def prepared(call: Call, new: Json, old: Json) -> Json:
     else:
         kind.prepare_update(new, old)
         admit_update(call, new, old)
+        call.api.allocators.settle(call.resource, new, old)
         errors = [
             *validate_metadata_update(new, old),
             *validate_metadata(new, call.resource),
