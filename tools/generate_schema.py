@@ -47,6 +47,8 @@ RETIRED = {
         "ClusterRole", "ClusterRoleList", "ClusterRoleBinding", "ClusterRoleBindingList",
     ),
 }  # fmt: skip
+# What a retired version learned after 1.20, the last release that Debian has its documents of: {type: {field: type}}.
+LATER = {"networking.v1beta1.IngressClassSpec": {"parameters": "networking.v1.IngressClassParametersReference"}}
 # Kinds of every group and version, and those that no OpenAPI document lists.
 META = ("APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "DeleteOptions", "Status", "WatchEvent")
 PROTO_ONLY = {
@@ -165,6 +167,7 @@ class Table:
     def _field(self, owner: str, name: str, schema: Json | None, required: bool, message: Message) -> list[Any]:
         number, proto = message.fields.get(name) or self._spelled_otherwise(name, message)
         kind = self._from_proto(proto) if schema is None else type_expression(schema)
+        kind = LATER.get(owner, {}).get(name, kind)
         inner = self.inputs.messages.get(proto)
         if inner is not None and inner.is_string_list:
             kind = "stringList"

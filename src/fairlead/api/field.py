@@ -28,6 +28,12 @@ class ErrorType(Enum):
         return self.value[1]
 
 
+class Printed(str):
+    """A value as Go's `%#v` prints it, where JSON could not say it: `[]networking.IngressRule(nil)`."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """`spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range`."""
@@ -51,6 +57,8 @@ class FieldError:
 
 
 def _render(value: Any) -> str:
+    if isinstance(value, Printed):
+        return str(value)
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bool):

@@ -33,8 +33,16 @@ def canonical(text: str) -> str:
 
     `0.5` → `500m`, `1024Mi` → `1Gi`, `1.5Gi` → `1536Mi`, `1000e3` → `1e6`. Raises ValueError.
     """
+    return _in_form_of(text, parse(text))
+
+
+def add(first: str, second: str) -> str:
+    """The sum, in the form of the first, as it is written. Raises ValueError."""
+    return _in_form_of(first, parse(first) + parse(second))
+
+
+def _in_form_of(text: str, amount: Fraction) -> str:
     _, exponent, suffix = _split(text)
-    amount = parse(text)
     if not amount:
         return "0"
     # Binary suffixes cannot say less than one; Kubernetes then falls back to the decimal ones.

@@ -5,7 +5,7 @@ read this table; a kind that has no row does not exist.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 CREATE, GET, LIST, WATCH = "create", "get", "list", "watch"
@@ -56,7 +56,7 @@ class Resource:
     @cached_property
     def prefix(self) -> str:
         """The storage prefix, shared by all versions: `/apps/deployments/`."""
-        return f"/{self.group or 'core'}/{self.plural}/"
+        return f"/{self.storage_version.rpartition('/')[0] or 'core'}/{self.plural}/"
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
         """The URL path: `/api/v1/namespaces/dev/pods/web/status`. Without namespace: the list over all."""
@@ -104,6 +104,7 @@ CONFIGMAPS = _core("configmaps", "ConfigMap", "cm")
 SECRETS = _core("secrets", "Secret")
 SERVICE_ACCOUNTS = _core("serviceaccounts", "ServiceAccount", "sa", subresources=("token",))
 EVENTS = _core("events", "Event", "ev")
+LIMIT_RANGES = _core("limitranges", "LimitRange", "limits")
 DEPLOYMENTS = Resource(
     "apps", "v1", "deployments", "Deployment", True, ("deploy",), ALL, subresources=("status", "scale")
 )
@@ -114,6 +115,7 @@ LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
 NETWORKING = "networking.k8s.io"
 INGRESSES = Resource(NETWORKING, "v1", "ingresses", "Ingress", True, ("ing",), subresources=("status",))
 INGRESS_CLASSES = Resource(NETWORKING, "v1", "ingressclasses", "IngressClass", False)
+NEW_EVENTS = Resource("events.k8s.io", "v1", "events", "Event", True, ("ev",), storage="v1")
 
 RBAC = "rbac.authorization.k8s.io"
 ROLES = Resource(RBAC, "v1", "roles", "Role", True)
@@ -132,13 +134,38 @@ SELF_SUBJECT_RULES_REVIEWS = Resource(
     AUTHZ, "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False, verbs=CREATE_ONLY
 )
 
+
+def _retired(current: Resource, group_version: str, since: str) -> Resource:
+    """A version that Kubernetes 1.22 no longer served, as the manifests of its time use it."""
+    group, _, version = group_version.partition("/")
+    kind = current.kind
+    return replace(
+        current,
+        group=group,
+        version=version,
+        storage=current.group_version,
+        deprecated=f"{group_version} {kind} is deprecated in {since}+, unavailable in v1.22+; "
+        f"use {current.group_version} {kind}",
+    )
+
+
+INGRESSES_BETA = _retired(INGRESSES, f"{NETWORKING}/v1beta1", "v1.19")
+INGRESSES_EXTENSIONS = _retired(INGRESSES, "extensions/v1beta1", "v1.14")
+INGRESS_CLASSES_BETA = _retired(INGRESS_CLASSES, f"{NETWORKING}/v1beta1", "v1.19")
+RBAC_BETA = tuple(
+    _retired(each, f"{RBAC}/v1beta1", "v1.17") for each in (ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS)
+)
+
+# Of a group's versions the first is preferred; of groups that have a kind of one name, clients take the first.
 RESOURCES: tuple[Resource, ...] = (
-    NAMESPACES, NODES, PODS, SERVICES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, EVENTS,
+    NAMESPACES, NODES, PODS, SERVICES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, EVENTS, LIMIT_RANGES,
     DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS, ENDPOINT_SLICES, LEASES, INGRESSES, INGRESS_CLASSES,
     ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS,
     TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,
     SELF_SUBJECT_RULES_REVIEWS,
+    NEW_EVENTS, INGRESSES_BETA, INGRESS_CLASSES_BETA, *RBAC_BETA, INGRESSES_EXTENSIONS,
 )  # fmt: skip
+STORED = tuple(resource for resource in RESOURCES if resource.storage is None)  # each kind once
 
 BY_PATH: dict[tuple[str, str, str], Resource] = {(r.group, r.version, r.plural): r for r in RESOURCES}
 BY_KIND: dict[tuple[str, str], Resource] = {(r.group_version, r.kind): r for r in RESOURCES}

@@ -16,14 +16,16 @@ Json = dict[str, Any]
 
 def of_entry(call: Call, entry: Entry, status: int = 200) -> Response:
     """One stored object."""
-    if call.form.shape == "object" and call.form.media == negotiation.JSON:
+    if call.form.shape == "object" and call.form.media == negotiation.JSON and call.resource.storage is None:
         return Response(status, entry.body)
     return of_object(call, entry.decode(), status)
 
 
 def of_object(call: Call, obj: Json, status: int = 200) -> Response:
-    """Any object of the call's resource."""
+    """Any object of the call's resource, in its stored form."""
     match call.form.shape:
+        case "object":
+            obj = call.kind.served(obj)
         case "table":
             obj = as_table(call, [obj], {"resourceVersion": obj["metadata"].get("resourceVersion", "")})
         case "partial":

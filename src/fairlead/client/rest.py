@@ -20,7 +20,8 @@ T = TypeVar("T")
 Json = dict[str, Any]
 PatchKind = Literal["merge", "strategic", "json"]
 
-BY_QUALIFIED: dict[str, Resource] = {resource.qualified: resource for resource in RESOURCES}
+# Of a group's versions the first.
+BY_QUALIFIED: dict[str, Resource] = {resource.qualified: resource for resource in reversed(RESOURCES)}
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",
     "strategic": "application/strategic-merge-patch+json",

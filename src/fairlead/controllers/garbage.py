@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from fairlead.api.resources import BY_KIND, RESOURCES, WATCH
+from fairlead.api.resources import BY_KIND, STORED, WATCH
 from fairlead.api.status import ApiError
 from fairlead.api.types.meta import Object, OwnerReference
 from fairlead.client.informer import Informer, key_of
@@ -18,7 +18,7 @@ from fairlead.controllers.context import Context
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 UNOWNED = frozenset({"events"})  # too many, and never owned
-WATCHED = tuple(r for r in RESOURCES if WATCH in r.verbs and r.qualified not in UNOWNED)
+WATCHED = tuple(r for r in STORED if WATCH in r.verbs and r.qualified not in UNOWNED)
 
 
 def judge(owners: Iterable[OwnerReference], exists: dict[str, bool]) -> bool:

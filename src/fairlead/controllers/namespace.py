@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from fairlead.api import time as api_time
-from fairlead.api.resources import DELETE_COLLECTION, RESOURCES
+from fairlead.api.resources import DELETE_COLLECTION, STORED
 from fairlead.api.types.core import Namespace
 from fairlead.api.types.meta import Object
 from fairlead.client.workqueue import WorkQueue, run
@@ -13,7 +13,7 @@ from fairlead.controllers.endpoints import ignore_missing
 
 Json = dict[str, Any]
 
-CONTENT = tuple(r.qualified for r in RESOURCES if r.namespaced and DELETE_COLLECTION in r.verbs)
+CONTENT = tuple(r.qualified for r in STORED if r.namespaced and DELETE_COLLECTION in r.verbs)
 FIRST_WAIT, LONGEST_WAIT = 0.02, 15.0  # seconds between looks at what is still going; a pod's end is told at once
 
 

@@ -58,11 +58,11 @@ class Answer:
 
 class Api:
     def __init__(self, server: ApiServer, peer: Peer = ADMIN) -> None:
-        self._server = server
-        self._peer = peer
+        self.server = server
+        self.peer = peer
 
     def by(self, peer: Peer) -> "Api":
-        return Api(self._server, peer)
+        return Api(self.server, peer)
 
     async def __call__(
         self,
@@ -74,11 +74,11 @@ class Api:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """`body` is sent as it is where it is bytes, else as JSON."""
-        request = Request(method, target, {"content-type": media, "accept": accept, **(headers or {})}, self._peer)
+        request = Request(method, target, {"content-type": media, "accept": accept, **(headers or {})}, self.peer)
         request.body = body if isinstance(body, bytes) else json.dumps(body).encode()
         if len(request.body) > MAX_BODY:
             request.body, request.oversized = b"", True
-        answer = await self._server.handle(request)
+        answer = await self.server.handle(request)
         assert isinstance(answer, Response)
         sent = b"".join(answer.body) if isinstance(answer.body, list) else answer.body
         return Answer(answer.status, sent, answer.content_type, answer.headers)

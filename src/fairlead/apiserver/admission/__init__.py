@@ -3,7 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from fairlead.api.resources import NAMESPACES, PODS
-from fairlead.apiserver.admission import namespace_lifecycle, priority, service_account, tolerations
+from fairlead.apiserver.admission import (
+    default_ingress_class,
+    limit_ranger,
+    namespace_lifecycle,
+    priority,
+    service_account,
+    tolerations,
+)
 
 if TYPE_CHECKING:
     from fairlead.apiserver.call import Call
@@ -17,9 +24,14 @@ def admit_create(call: "Call", obj: Json) -> None:
     if call.resource.namespaced:
         namespace_lifecycle.admit(registry, call.resource, obj)
     if call.resource is PODS:
+        limits = limit_ranger.limits_of(registry, call.namespace or "")
+        limit_ranger.admit(limits, obj)
         service_account.admit(registry, obj)
         tolerations.admit(obj)
         priority.admit(obj)
+        limit_ranger.check(limits, obj)
+    if obj["kind"] == "Ingress":
+        default_ingress_class.admit(registry, obj)
 
 
 def admit_delete(call: "Call") -> None:

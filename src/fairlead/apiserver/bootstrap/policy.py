@@ -53,9 +53,15 @@ def _metadata(name: str) -> Json:
 
 
 VIEWED: tuple[Rule, ...] = (
-    ("", [*NAMESPACED, "events", "namespaces", "pods/log", "pods/status", "services/status"], READ),
+    (
+        "",
+        [*NAMESPACED, "events", "limitranges", "namespaces", "pods/log", "pods/status", "services/status"],
+        READ,
+    ),
     ("apps", [*WORKLOADS, "deployments/status", "replicasets/status", "daemonsets/status"], READ),
     ("discovery.k8s.io", ["endpointslices"], READ),
+    ("extensions", ["ingresses"], READ),
+    ("networking.k8s.io", ["ingresses", "ingresses/status"], READ),
 )
 EDITED: tuple[Rule, ...] = (
     *VIEWED,
@@ -63,6 +69,8 @@ EDITED: tuple[Rule, ...] = (
     ("", [*NAMESPACED, "events"], WRITE),
     ("", ["serviceaccounts/token"], ("create",)),
     ("apps", WORKLOADS, WRITE),
+    ("extensions", ["ingresses"], WRITE),
+    ("networking.k8s.io", ["ingresses"], WRITE),
     ("coordination.k8s.io", ["leases"], (*READ, *WRITE)),
 )
 ROLES: tuple[Json, ...] = (

@@ -1,4 +1,4 @@
-"""Every kind that is stored. One file each; this is the list."""
+"""Every kind that is stored, in every version served. One file each; this is the list."""
 
 from fairlead.api.resources import Resource
 from fairlead.apiserver.kinds.configmap import CONFIG_MAP
@@ -6,15 +6,16 @@ from fairlead.apiserver.kinds.daemonset import DAEMON_SET
 from fairlead.apiserver.kinds.deployment import DEPLOYMENT
 from fairlead.apiserver.kinds.endpoints import ENDPOINTS
 from fairlead.apiserver.kinds.endpointslice import ENDPOINT_SLICE
-from fairlead.apiserver.kinds.event import EVENT
-from fairlead.apiserver.kinds.ingress import INGRESS
-from fairlead.apiserver.kinds.ingressclass import INGRESS_CLASS
+from fairlead.apiserver.kinds.event import EVENT, NEW_EVENT
+from fairlead.apiserver.kinds.ingress import INGRESS, INGRESS_BETA, INGRESS_EXTENSIONS
+from fairlead.apiserver.kinds.ingressclass import INGRESS_CLASS, INGRESS_CLASS_BETA
 from fairlead.apiserver.kinds.kind import Kind
 from fairlead.apiserver.kinds.lease import LEASE
+from fairlead.apiserver.kinds.limitrange import LIMIT_RANGE
 from fairlead.apiserver.kinds.namespace import NAMESPACE
 from fairlead.apiserver.kinds.node import NODE
 from fairlead.apiserver.kinds.pod import POD
-from fairlead.apiserver.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
+from fairlead.apiserver.kinds.rbac import BETA, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from fairlead.apiserver.kinds.replicaset import REPLICA_SET
 from fairlead.apiserver.kinds.secret import SECRET
 from fairlead.apiserver.kinds.service import SERVICE
@@ -23,9 +24,10 @@ from fairlead.apiserver.kinds.serviceaccount import SERVICE_ACCOUNT
 KINDS: dict[Resource, Kind] = {
     kind.resource: kind
     for kind in (
-        NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT,
+        NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT, LIMIT_RANGE,
         DEPLOYMENT, REPLICA_SET, DAEMON_SET, ENDPOINT_SLICE, LEASE, INGRESS, INGRESS_CLASS,
         ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING,
+        NEW_EVENT, INGRESS_BETA, INGRESS_EXTENSIONS, INGRESS_CLASS_BETA, *BETA,
     )
 }  # fmt: skip
 

@@ -1,9 +1,11 @@
 """Events."""
 
+from dataclasses import replace
 from typing import Any
 
+from fairlead.api.conversion import event as conversion
 from fairlead.api.field import FieldError, invalid
-from fairlead.api.resources import EVENTS
+from fairlead.api.resources import EVENTS, NEW_EVENTS
 from fairlead.apiserver.kinds.kind import IDENTITY, Kind, identity
 from fairlead.apiserver.tables.event import COLUMNS
 
@@ -34,4 +36,17 @@ EVENT = Kind(
     validate=validate,
     selectable_fields=selectable_fields,
     selectable_field_names=IDENTITY | {f"involvedObject.{name}" for name in INVOLVED} | {*OWN, "source"},
+)
+
+
+def selectable_new_fields(event: Json) -> dict[str, str]:
+    return {conversion.new_field(name): value for name, value in selectable_fields(event).items()}
+
+
+NEW_EVENT = replace(
+    EVENT,
+    resource=NEW_EVENTS,
+    conversion=conversion.EVENT,
+    selectable_fields=selectable_new_fields,
+    selectable_field_names=frozenset(map(conversion.new_field, EVENT.selectable_field_names - {"source"})),
 )

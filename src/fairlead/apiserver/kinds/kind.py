@@ -1,9 +1,11 @@
 """What a kind brings: defaults, rules, and what changes of it may touch. One value a kind."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.api.conversion import SAME, Conversion
 from fairlead.api.field import FieldError
 from fairlead.api.resources import Resource
 from fairlead.apiserver.tables.column import Column
@@ -72,8 +74,9 @@ def only_status(new: Json, old: Json) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Objects are JSON already held against the schema. `default`, `prepare_*` work in place; `validate*` see defaulted
-    objects, and `*_update` (new, old)."""
+    """Objects are JSON already held against the schema, in the form in which they are stored; `conversion` leads there
+    from the version that `resource` serves. `default`, `prepare_*` work in place; `validate*` see defaulted objects,
+    and `*_update` (new, old)."""
 
     resource: Resource
     columns: tuple[Column, ...]
@@ -86,3 +89,22 @@ class Kind:
     prepare_status_update: Callable[[Json, Json], None] = only_status
     selectable_fields: Callable[[Json], dict[str, str]] = identity
     selectable_field_names: frozenset[str] = IDENTITY
+    validate_create: Callable[[Json], list[FieldError]] = no_rules  # what only new objects must keep to
+    conversion: Conversion = SAME
+
+    def stored(self, obj: Json) -> Json:
+        """An object of the version served as it is kept."""
+        if self.resource.storage is None:
+            return obj
+        return {**self.conversion.to_stored(obj), "apiVersion": self.resource.storage}
+
+    def served(self, obj: Json) -> Json:
+        """A stored object as this version shows it."""
+        if self.resource.storage is None:
+            return obj
+        return {**self.conversion.to_served(obj), "apiVersion": self.resource.group_version}
+
+    def told(self, errors: Iterable[FieldError]) -> list[FieldError]:
+        """Errors of the stored form by the names of the version served."""
+        field = self.conversion.field
+        return [dataclasses.replace(each, field=field(each.field), detail=field(each.detail)) for each in errors]

@@ -1,9 +1,10 @@
 """Roles and bindings."""
 
+from dataclasses import replace
 from typing import Any
 
 from fairlead.api.field import FieldError, invalid, required
-from fairlead.api.resources import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
+from fairlead.api.resources import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, RBAC_BETA, ROLE_BINDINGS, ROLES
 from fairlead.apiserver.kinds.kind import Kind
 from fairlead.apiserver.tables.rbac import BINDING_COLUMNS, ROLE_COLUMNS
 
@@ -57,4 +58,9 @@ CLUSTER_ROLE = Kind(CLUSTER_ROLES, ROLE_COLUMNS, validate=validate_role)
 ROLE_BINDING = Kind(ROLE_BINDINGS, BINDING_COLUMNS, default_binding, validate_binding, validate_binding_update)
 CLUSTER_ROLE_BINDING = Kind(
     CLUSTER_ROLE_BINDINGS, BINDING_COLUMNS, default_binding, validate_binding, validate_binding_update
+)
+# v1beta1 is v1 by another name.
+BETA = tuple(
+    replace(kind, resource=resource)
+    for kind, resource in zip((ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING), RBAC_BETA, strict=True)
 )

@@ -40,3 +40,4 @@ COLUMNS = (
     Column("Ports", _ports),
     AGE,
 )
+COLUMNS_WITHOUT_CLASS = tuple(column for column in COLUMNS if column.name != "Class")

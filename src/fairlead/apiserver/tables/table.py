@@ -30,5 +30,5 @@ def _row(kind: "Kind", item: Json, now: float, include: str, version: str) -> Js
                 "metadata": item["metadata"],
             }
         case "Object":
-            row["object"] = {**item, "kind": kind.resource.kind, "apiVersion": kind.resource.group_version}
+            row["object"] = kind.served(item)
     return row

@@ -18,7 +18,7 @@ NAME_TRIES = 8  # a generated name that is taken is replaced this often (KEP-442
 
 
 async def create(call: Call) -> Response:
-    obj = negotiation.decode(call.request, call.resource, call.warnings)
+    obj = call.kind.stored(negotiation.decode(call.request, call.resource, call.warnings))
     entry = await create_object(call, obj)
     return of_object(call, entry, 201) if isinstance(entry, dict) else of_entry(call, entry, 201)
 
@@ -58,10 +58,10 @@ async def _create(call: Call, obj: Json) -> Entry | Json:
     if obj["metadata"].get("resourceVersion"):
         raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
     stamp(obj["metadata"])
-    kind.prepare_create(obj)
     admit_create(call, obj)
+    kind.prepare_create(obj)
     call.api.allocators.settle(call.resource, obj, None)
-    errors = [*validate_metadata(obj, call.resource), *kind.validate(obj)]
+    errors = kind.told([*validate_metadata(obj, call.resource), *kind.validate(obj), *kind.validate_create(obj)])
     name = obj["metadata"].get("name", "")
     if errors:
         raise invalid(call.resource, name, errors)

@@ -42,7 +42,7 @@ async def delete_collection(call: Call) -> Response:
             except ApiError as error:
                 if not error.is_not_found:
                     raise
-    items = [entry.decode() for entry in entries]
+    items = [call.kind.served(entry.decode()) for entry in entries]
     answer = {
         "kind": f"{call.resource.kind}List",
         "apiVersion": call.resource.group_version,

@@ -25,12 +25,9 @@ async def list_(call: Call) -> Response:
         metadata["continue"] = next_
         if remaining is not None:
             metadata["remainingItemCount"] = remaining
-    if call.form.shape == "object" and call.form.media == negotiation.JSON:
+    if call.form.shape == "object" and call.form.media == negotiation.JSON and call.resource.storage is None:
         return Response(200, _joined(call, entries, metadata))
     items = [entry.decode() for entry in entries]
-    for item in items:
-        item.pop("kind", None)
-        item.pop("apiVersion", None)
     if call.form.shape == "table":
         answer = as_table(call, items, metadata)
     elif call.form.shape == "partiallist":
@@ -42,7 +39,7 @@ async def list_(call: Call) -> Response:
             "items": [partial(item, version) for item in items],
         }
     else:
-        answer = {**_head(call), "metadata": metadata, "items": items}
+        answer = {**_head(call), "metadata": metadata, "items": [_item(call, item) for item in items]}
     return Response(200, negotiation.render(answer, call.form), call.form.media)
 
 
@@ -122,6 +119,10 @@ def _number(call: Call, parameter: str) -> int:
 
 def _head(call: Call) -> Json:
     return {"kind": f"{call.resource.kind}List", "apiVersion": call.resource.group_version}
+
+
+def _item(call: Call, item: Json) -> Json:
+    return {key: value for key, value in call.kind.served(item).items() if key not in ("kind", "apiVersion")}
 
 
 def _joined(call: Call, entries: list[Entry], metadata: Json) -> list[bytes]:

@@ -38,7 +38,8 @@ async def patch(call: Call) -> Response:
     if media not in ACCEPTED:
         raise unsupported_media_type(ACCEPTED)
     given = parse(call, media)
-    return await change(call, lambda old: patched(call, media, given, old))
+    kind = call.kind
+    return await change(call, lambda old: kind.stored(patched(call, media, given, kind.served(old))))
 
 
 def parse(call: Call, media: str) -> Any:

@@ -19,7 +19,7 @@ Make = Callable[[Json], Json]  # the object as it is → as it shall be
 
 
 async def update(call: Call) -> Response:
-    obj = negotiation.decode(call.request, call.resource, call.warnings)
+    obj = call.kind.stored(negotiation.decode(call.request, call.resource, call.warnings))
     metadata = obj["metadata"]
     if call.resource.namespaced and metadata.setdefault("namespace", call.namespace) != call.namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
@@ -75,7 +75,7 @@ def prepared(call: Call, new: Json, old: Json) -> Json:
             *kind.validate_update(new, old),
         ]
     if errors:
-        raise invalid(call.resource, call.name, errors)
+        raise invalid(call.resource, call.name, kind.told(errors))
     return new
 
 

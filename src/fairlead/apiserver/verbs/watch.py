@@ -31,7 +31,7 @@ class _Watch:
         self._shelf = self._cache.shelf(call.resource.prefix)
         self._prefix = prefix(call)
         self._matches = matcher(call)
-        self._plain = call.form.shape == "object"
+        self._plain = call.form.shape == "object" and call.resource.storage is None
         self._columns_sent = False
         self._revision = self._cache.revision
         self._ended = asyncio.Event()
@@ -110,6 +110,8 @@ class _Watch:
             if self._columns_sent:
                 answer["columnDefinitions"] = None  # as Kubernetes: they come with the first row only
             self._columns_sent = True
+        elif self._call.form.shape == "object":
+            answer = self._call.kind.served(obj)
         else:
             answer = partial(obj, self._call.form.version)
         return msgspec.json.encode({"type": type_, "object": answer}) + b"\n"
