@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # What runs a cluster, then what only tests and benchmarks compare with.
-PACKAGES := python3-venv crun nftables iproute2 conntrack curl dnsutils ca-certificates nginx-light openssl util-linux
+PACKAGES := python3-venv crun nftables iproute2 conntrack curl dnsutils ca-certificates nginx-light libnginx-mod-http-lua openssl util-linux
 TEST_PACKAGES := wrk dnsperf etcd-server docker-registry ipset iptables
 VERSIONED_KUBECTL := .cache/kubectl-1.20/usr/bin/kubectl
 

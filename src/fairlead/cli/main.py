@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import fairlead
-from fairlead.cli import cluster, demo, explain, image, parts
+from fairlead.cli import cluster, demo, explain, image, ingress, parts
 
 
 class Group(click.Group):
@@ -54,7 +54,7 @@ def cli() -> None:
     """
 
 
-for command in (*cluster.COMMANDS, demo.demo, explain.explain, image.image, *parts.COMMANDS):
+for command in (*cluster.COMMANDS, demo.demo, explain.explain, image.image, ingress.ingress, *parts.COMMANDS):
     cli.add_command(command)
 
 

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from fairlead.api import time as api_time
 from fairlead.api.status import ApiError
@@ -52,11 +53,50 @@ def claim(lease: Lease, me: str, seen: Observed | None, now: float, moment: str)
     )
 
 
-class Election:
-    """`run` waits for the Lease, works, and raises LeadershipLostError when it is lost."""
+class Lock(Protocol):
+    """Where the claim is kept. Raises ApiError and OSError."""
 
-    def __init__(self, client: Client, name: str, me: str, namespace: str = "kube-system") -> None:
+    async def read(self) -> Lease:
+        """One without a uid where there is none yet."""
+        ...
+
+    async def write(self, lease: Lease) -> None:
+        """Only over what was read."""
+        ...
+
+
+class LeaseLock:
+    """A Lease of that name."""
+
+    def __init__(self, client: Client, name: str, namespace: str) -> None:
         self._client = client
+        self._name = name
+        self._namespace = namespace
+
+    async def read(self) -> Lease:
+        try:
+            return await self._client.get(RESOURCE, self._name, self._namespace, type=Lease)
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+        metadata = ObjectMeta(name=self._name, namespace=self._namespace)
+        return Lease(api_version="coordination.k8s.io/v1", kind="Lease", metadata=metadata)
+
+    async def write(self, lease: Lease) -> None:
+        if lease.metadata.uid:
+            await self._client.update(RESOURCE, lease)
+        else:
+            await self._client.create(RESOURCE, lease, self._namespace)
+
+
+class Election:
+    """`run` waits for the lock (a Lease, where no other is given), works, and raises LeadershipLostError when it is
+    lost."""
+
+    def __init__(
+        self, client: Client, name: str, me: str, namespace: str = "kube-system", *, lock: Lock | None = None
+    ) -> None:
+        self._lock: Lock = LeaseLock(client, name, namespace) if lock is None else lock
         self._name = name
         self._namespace = namespace
         self._me = me
@@ -101,30 +141,18 @@ class Election:
         """Whether the Lease is ours now."""
         now, moment = time.monotonic(), api_time.render_micro(time.time())
         try:
-            lease = await self._lease()
+            lease = await self._lock.read()
             spec = claim(lease, self._me, self._seen, now, moment)
             if spec is None:
                 self._observe(lease, now)
                 return False
             lease.spec = spec
-            if lease.metadata.uid:
-                await self._client.update(RESOURCE, lease)
-            else:
-                await self._client.create(RESOURCE, lease, self._namespace)
+            await self._lock.write(lease)
         except (ApiError, OSError, EOFError) as error:
             log.info("cannot lead %s/%s: %s", self._namespace, self._name, error)
             return False
         self._seen = None
         return True
-
-    async def _lease(self) -> Lease:
-        try:
-            return await self._client.get(RESOURCE, self._name, self._namespace, type=Lease)
-        except ApiError as error:
-            if not error.is_not_found:
-                raise
-        metadata = ObjectMeta(name=self._name, namespace=self._namespace)
-        return Lease(api_version="coordination.k8s.io/v1", kind="Lease", metadata=metadata)
 
     def _observe(self, lease: Lease, now: float) -> None:
         holder, renewed = lease.spec.holder_identity or "", lease.spec.renew_time or ""

@@ -1,0 +1,94 @@
+"""`fairlead ingress`: the Ingress controller, with ingress-nginx's flags."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fairlead.cli.parts import KUBECONFIG, run
+
+
+class Flags(click.Group):
+    """Takes ingress-nginx's flags that say nothing here, too; one that it does not have either is an error."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from fairlead.ingress.options import WITHOUT_EFFECT
+
+        kept: list[str] = []
+        dropped = False  # the value of one that was dropped may be the next word
+        for each in args:
+            name, given, _ = each.partition("=")
+            if name in WITHOUT_EFFECT or name == "-v":
+                dropped = not given
+            elif dropped and not each.startswith("-") and each not in self.commands:
+                dropped = False
+            else:
+                kept.append(each)
+                dropped = False
+        return super().parse_args(ctx, kept)
+
+
+@click.group(cls=Flags, invoke_without_command=True)
+@KUBECONFIG
+@click.option("--configmap", help="namespace/name of the settings.")
+@click.option("--tcp-services-configmap", "tcp_services", help="namespace/name: port → namespace/service:port.")
+@click.option("--udp-services-configmap", "udp_services", help="namespace/name: port → namespace/service:port.")
+@click.option("--annotations-prefix", "prefix", default="nginx.ingress.kubernetes.io", show_default=True)
+@click.option("--ingress-class", "class_name", default="nginx", show_default=True, help="The class's name.")
+@click.option("--controller-class", help="Of IngressClasses that are ours; k8s.io/ingress-nginx by default.")
+@click.option("--ingress-class-by-name", "by_name", is_flag=True)
+@click.option("--watch-ingress-without-class", "without_class", type=bool, is_flag=False, flag_value=True, default=None)
+@click.option("--watch-namespace", help="Only Ingresses of this one.")
+@click.option("--publish-service", help="namespace/name of the Service whose address the status shows.")
+@click.option("--publish-status-address", default="", help="Addresses that the status shows, by commas.")
+@click.option("--report-node-internal-ip-address", "report_internal", is_flag=True)
+@click.option("--update-status-on-shutdown", "on_shutdown", type=bool, is_flag=False, flag_value=True, default=True)
+@click.option("--election-id", default="ingress-controller-leader", show_default=True)
+@click.option("--default-backend-service", "default_backend", help="namespace/name")
+@click.option("--default-ssl-certificate", "default_certificate", help="namespace/name of a Secret.")
+@click.option("--http-port", default=80, show_default=True)
+@click.option("--https-port", default=443, show_default=True)
+@click.option("--healthz-port", "health_port", default=10254, show_default=True)
+@click.option("--health-check-path", "health_path", default="/healthz", show_default=True)
+@click.option("--listen", multiple=True, default=("",), help="Addresses to listen on; all by default.")
+@click.option("--run-dir", type=click.Path(path_type=Path), help="A folder on a tmpfs: it holds private keys.")
+@click.option("--workers", type=int, help="nginx's workers; one a processor by default.")
+@click.option("--apiserver-host", hidden=True)
+@click.pass_context
+def ingress(context: click.Context, /, **given: Any) -> None:
+    """Serve Ingresses by nginx (a drop-in for ingress-nginx)."""
+    if context.invoked_subcommand is not None:
+        return
+    from fairlead.ingress.options import Options, target_of_default
+    from fairlead.ingress.part import serve
+    from fairlead.ingress.plan.classes import CONTROLLER, Choice
+
+    controller = given["controller_class"]
+    without = given["without_class"] if given["without_class"] is not None else controller is None
+    options = Options(
+        kubeconfig=given["kubeconfig"],
+        prefix=given["prefix"],
+        choice=Choice(given["class_name"] or "nginx", controller or CONTROLLER, given["by_name"], without),
+        configmap=given["configmap"],
+        tcp_services=given["tcp_services"],
+        udp_services=given["udp_services"],
+        publish_service=given["publish_service"],
+        publish_status_address=tuple(each.strip() for each in given["publish_status_address"].split(",") if each),
+        report_internal=given["report_internal"],
+        update_status_on_shutdown=given["on_shutdown"],
+        default_backend=target_of_default(given["default_backend"]),
+        default_certificate=given["default_certificate"],
+        watch_namespace=given["watch_namespace"] or None,
+        election_id=given["election_id"],
+        http_port=given["http_port"],
+        https_port=given["https_port"],
+        health_port=given["health_port"],
+        health_path=given["health_path"],
+        listen=given["listen"],
+        run_dir=given["run_dir"],
+        workers=given["workers"],
+        pod_name=os.environ.get("POD_NAME", ""),
+        pod_namespace=os.environ.get("POD_NAMESPACE", ""),
+    )
+    run(serve(options))

@@ -1,0 +1,1 @@
+"""The Ingress controller: Ingresses in, an nginx that never reloads out."""

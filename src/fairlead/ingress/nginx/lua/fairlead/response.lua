@@ -1,0 +1,3 @@
+-- What is changed of an answer on its way to the client.
+
+return {}

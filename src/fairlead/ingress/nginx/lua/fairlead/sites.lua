@@ -1,0 +1,127 @@
+-- From a host's name and a path to the location that serves it.
+
+local store = require("fairlead.store")
+local find, sub, byte, lower = string.find, string.sub, string.byte, string.lower
+local re_find = ngx.re.find
+
+local _M = {}
+local SLASH = byte("/")
+
+-- Maps to look paths up in: exact, by elements, by letters (longest first), and patterns in their order.
+local function prepare(site)
+    local exact, elements, letters, lengths, patterns = {}, {}, {}, {}, {}
+    for _, path in ipairs(site.paths or {}) do
+        local kind, text, location = path[1], path[2], site.locations[path[3] + 1]
+        if kind == "exact" then
+            exact[text] = exact[text] or location
+        elseif kind == "elements" then
+            elements[text] = elements[text] or location
+        elseif kind == "letters" then
+            if not letters[text] then
+                lengths[#text] = true
+            end
+            letters[text] = letters[text] or location
+        else
+            patterns[#patterns + 1] = { text, location }
+        end
+    end
+    site.exact, site.elements, site.letters, site.patterns = exact, elements, letters, patterns
+    site.lengths = {}
+    for length in pairs(lengths) do
+        site.lengths[#site.lengths + 1] = length
+    end
+    table.sort(site.lengths, function(a, b) return a > b end)
+    for _, location in ipairs(site.locations or {}) do
+        location.site = site
+        location.options = location.options or {}
+    end
+    if site.default then
+        site.default = site.locations[site.default + 1]
+    end
+end
+
+-- The site of a name: its own, its wildcard's (of one label), or the one of all names.
+function _M.find(name)
+    local site = store.get("h:" .. name, prepare)
+    if site then
+        return site
+    end
+    local dot = find(name, ".", 2, true)
+    if dot then
+        site = store.get("h:*" .. sub(name, dot), prepare)
+        if site then
+            return site
+        end
+    end
+    return store.get("h:_", prepare)
+end
+
+-- Paths that are never redirected to HTTPS.
+function _M.is_exempt(path, settings)
+    for _, prefix in ipairs(settings.exempt) do
+        if sub(path, 1, #prefix) == prefix then
+            return true
+        end
+    end
+    return false
+end
+
+-- As DNS compares names: without regard to case, and a dot at the end says nothing.
+function _M.normal(name)
+    name = lower(name)
+    if sub(name, -1) == "." then
+        name = sub(name, 1, -2)
+    end
+    return name
+end
+
+-- The longest prefix by whole elements.
+local function by_elements(elements, path)
+    if next(elements) == nil then
+        return nil
+    end
+    local text = path
+    while true do
+        local location = elements[text]
+        if location then
+            return location, #text
+        end
+        local at = #text
+        while at > 0 and byte(text, at) ~= SLASH do
+            at = at - 1
+        end
+        if at == 0 then
+            return nil
+        end
+        if at == 1 then
+            return elements["/"], 1
+        end
+        text = sub(text, 1, at - 1)
+    end
+end
+
+-- The location of a path: an exact one, the first pattern, or the longest prefix. The second value are the captures.
+function _M.locate(site, path)
+    local location = site.exact[path]
+    if location then
+        return location
+    end
+    for _, pattern in ipairs(site.patterns) do
+        if re_find(path, pattern[1], "joi") then
+            return pattern[2]
+        end
+    end
+    local best, size = by_elements(site.elements, path)
+    for _, length in ipairs(site.lengths) do
+        if best and size >= length then
+            return best
+        end
+        location = site.letters[sub(path, 1, length)]
+        if location then
+            return location
+        end
+    end
+    return best
+end
+
+return _M

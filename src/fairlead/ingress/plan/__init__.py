@@ -1,0 +1,1 @@
+"""What nginx shall serve, from API objects. Pure."""

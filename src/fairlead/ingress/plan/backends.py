@@ -1,0 +1,80 @@
+"""Endpoints of a Service's port, as an Ingress names it."""
+
+import ipaddress
+from collections.abc import Iterable
+
+from fairlead.api.types.core import Endpoints, Service, ServicePort
+from fairlead.api.types.discovery import EndpointConditions, EndpointSlice, SliceEndpoint, SlicePort
+from fairlead.ingress.plan.model import Backend
+from fairlead.services.model import Endpoint, usable
+
+NOWHERE = Backend(endpoints=())
+
+
+def port_of(service: Service, port: str) -> ServicePort | None:
+    """By number, by name, or, as ingress-nginx does, by the target port's name or number. Empty: the first one."""
+    if not port:
+        return service.spec.ports[0] if service.spec.ports else None
+    for each in service.spec.ports:
+        if port in (str(each.port), each.name):
+            return each
+    for each in service.spec.ports:
+        if port == str(each.target_port):
+            return each
+    return None
+
+
+def backend(service: Service | None, port: str, slices: Iterable[EndpointSlice]) -> Backend:
+    """Pods' own addresses: connections go to them, not through the Service's. Without any: no endpoints."""
+    if service is None:
+        return NOWHERE
+    found = port_of(service, port)
+    if found is None or found.protocol != "TCP":
+        return NOWHERE
+    endpoints = dict.fromkeys(_endpoints(found, slices))
+    chosen = {(each.address, each.port) for each in usable(endpoints)}
+    return Backend(endpoints=tuple(sorted(chosen, key=lambda each: (ipaddress.ip_address(each[0]).packed, each[1]))))
+
+
+def through_service(service: Service | None, port: str) -> Backend:
+    """The Service's own address, for who wants the node's proxy to choose (`service-upstream`)."""
+    found = port_of(service, port) if service is not None else None
+    if service is None or found is None or not _routable(service.spec.cluster_ip):
+        return NOWHERE
+    return Backend(endpoints=((service.spec.cluster_ip, found.port),))
+
+
+def _endpoints(port: ServicePort, slices: Iterable[EndpointSlice]) -> Iterable[Endpoint]:
+    for each in slices:
+        numbers = [p.port for p in each.ports if (p.name or "") == port.name and (p.protocol or "TCP") == "TCP"]
+        for number in numbers:
+            if number is None:
+                continue
+            for endpoint in each.endpoints:
+                if not endpoint.addresses or not _routable(endpoint.addresses[0]):
+                    continue
+                conditions = endpoint.conditions
+                ready = conditions.ready is not False
+                serving = ready if conditions.serving is None else conditions.serving
+                yield Endpoint(endpoint.addresses[0], number, ready, serving, bool(conditions.terminating))
+
+
+def _routable(address: str) -> bool:
+    """Never nginx's own machine: the API refuses such endpoints too, and a name's answer could be one."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return not (parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast)
+
+
+def slices_of(endpoints: Endpoints) -> tuple[EndpointSlice, ...]:
+    """The same as slices, where Endpoints are all that may be read."""
+    made = []
+    for subset in endpoints.subsets:
+        ports = [SlicePort(name=p.name, protocol=p.protocol, port=p.port) for p in subset.ports]
+        ready, unready = EndpointConditions(ready=True), EndpointConditions(ready=False)
+        found = [SliceEndpoint(addresses=[each.ip], conditions=ready) for each in subset.addresses]
+        found += [SliceEndpoint(addresses=[each.ip], conditions=unready) for each in subset.not_ready_addresses]
+        made.append(EndpointSlice(metadata=endpoints.metadata, address_type="IPv4", endpoints=found, ports=ports))
+    return tuple(made)
