@@ -5,12 +5,13 @@ BIN := .venv/bin
 
 # What runs a cluster, then what only tests and benchmarks compare with.
 PACKAGES := python3-venv crun nftables iproute2 conntrack curl dnsutils ca-certificates nginx-light libnginx-mod-http-lua openssl util-linux
-TEST_PACKAGES := wrk dnsperf etcd-server docker-registry ipset iptables
+TEST_PACKAGES := wrk dnsperf etcd-server docker-registry ipset iptables ipvsadm kmod
 VERSIONED_KUBECTL := .cache/kubectl-1.20/usr/bin/kubectl
+IPVS_KERNEL := .cache/uml/bin/linux.uml
 
 .PHONY: setup up down test check bench clean
 
-setup: .cache/setup.stamp $(VERSIONED_KUBECTL)
+setup: .cache/setup.stamp $(VERSIONED_KUBECTL) $(IPVS_KERNEL)
 
 .cache/setup.stamp: Makefile pyproject.toml
 	@mkdir -p .cache
@@ -22,6 +23,10 @@ setup: .cache/setup.stamp $(VERSIONED_KUBECTL)
 # kubectl 1.20, the one Debian ships, beside whichever newer one the machine has.
 $(VERSIONED_KUBECTL):
 	tools/install-kubectl.sh .cache/kubectl-1.20
+
+# A kernel with IPVS and SCTP, for tests/vm: User Mode Linux is for x86_64 only, elsewhere those tests are skipped.
+$(IPVS_KERNEL):
+	test "$$(uname -m)" != x86_64 || tools/fetch-kernel.sh .cache/uml
 
 up: setup
 	$(BIN)/fairlead demo

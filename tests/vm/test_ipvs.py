@@ -1,0 +1,59 @@
+"""The ipvs mode, in a virtual machine whose kernel has IPVS: it boots once, and runs these tests."""
+
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.vm import machine
+
+INSIDE = ("tests.ipvs.test_kernel",)
+SECONDS = 240
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Of one file's tests."""
+
+    passed: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> Iterator[dict[str, Outcome]]:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        files = " ".join(f"{name.replace('.', '/')}.py" for name in INSIDE)
+        command = f".venv/bin/pytest -p no:cacheprovider -q -k 'ipvs or SCTP' --junit-xml=$SHARED/report.xml {files}"
+        try:
+            said = list(machine.run(command, Path(folder), SECONDS))
+        except machine.CannotRunError as why:
+            pytest.skip(str(why))
+        if not report.exists():
+            pytest.fail(f"the virtual machine did not finish within {SECONDS} s:\n{''.join(said)}")
+        yield _read(report)
+
+
+def _read(report: Path) -> dict[str, Outcome]:
+    found: dict[str, Outcome] = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        outcome = found.setdefault(case.get("classname", ""), Outcome())
+        trouble = [each for each in case if each.tag in ("failure", "error", "skipped")]
+        if trouble:
+            outcome.failures += [
+                f"{case.get('name')}: {each.tag}\n{each.text or each.get('message')}" for each in trouble
+            ]
+        else:
+            outcome.passed += 1
+    return found
+
+
+@pytest.mark.timeout(SECONDS + 30)
+@pytest.mark.parametrize("name", INSIDE)
+def test_in_the_virtual_machine(outcomes: dict[str, Outcome], name: str) -> None:
+    outcome = outcomes.get(name, Outcome())
+    assert not outcome.failures, "\n\n".join(outcome.failures)
+    assert outcome.passed
