@@ -17,7 +17,7 @@ from fairlead.api.status import ApiError
 from fairlead.api.types.core import Node
 from fairlead.client.config import load_kubeconfig
 from fairlead.client.rest import Client
-from fairlead.cluster import credentials, manifests, teardown, topology, warden
+from fairlead.cluster import cgroups, credentials, manifests, teardown, topology, warden
 from fairlead.cluster.enter import in_network
 from fairlead.cluster.layout import DNS_ADDRESS, DOMAIN, IMAGES, AddressPlan, Layout, address_plan, free_network
 from fairlead.cluster.parts import parts_of
@@ -124,6 +124,7 @@ def _become_warden(layout: Layout, plan: AddressPlan, run: warden.Run, told: int
         libc.unshare(libc.CLONE_NEWNS)
         libc.mount("none", "/", flags=libc.MS_REC | libc.MS_PRIVATE)
         _leave_hybrid_cgroups()
+        cgroups.mount(layout)
         topology.build(layout, plan)
     except Exception as error:
         log.exception("cannot start")

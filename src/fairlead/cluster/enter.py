@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from fairlead.cluster import cgroups
 from fairlead.cluster.layout import AddressPlan, Layout
 from fairlead.cluster.running import NotRunningError
 from fairlead.host import libc
@@ -52,11 +53,12 @@ def in_network(layout: Layout, node: str, work: Callable[[], T]) -> T:
 
 
 def become(layout: Layout, plan: AddressPlan, node: str) -> None:
-    """Moves this process, which must have one thread, onto a node: network, host name, its own view of names."""
+    """Moves this process, which must have one thread, onto a node: network, cgroup, host name, view of names."""
     folder = Path.cwd()
     mounts = _mount_namespace(layout)
     libc.setns(mounts, libc.CLONE_NEWNS)
     os.close(mounts)
+    cgroups.join(cgroups.folder_of(layout, node))
     for kind, flag in (("net", libc.CLONE_NEWNET), ("uts", libc.CLONE_NEWUTS)):
         descriptor = os.open(layout.namespace(node).with_name(kind), os.O_RDONLY | os.O_CLOEXEC)
         libc.setns(descriptor, flag)

@@ -55,6 +55,16 @@ class Layout:
     def kubeconfig(self) -> Path:
         return self.state / "kubeconfig"
 
+    @property
+    def cgroups(self) -> Path:
+        """Where the cluster's processes see cgroup2."""
+        return self.run / "cgroups"
+
+    @property
+    def cgroup_name(self) -> Path:
+        """Says which folder there is the cluster's."""
+        return self.run / "cgroup"
+
     def namespace(self, name: str) -> Path:
         """A node's network namespace, or that of the `lan` between them."""
         return self.run / "netns" / name / "net"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from fairlead.cluster import topology
+from fairlead.cluster import cgroups, topology
 from fairlead.cluster.layout import Layout
 from fairlead.host import process
 from fairlead.runtime.interface import ContainerRecord
@@ -63,6 +63,7 @@ def remove_leftovers(layout: Layout) -> None:
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline and any(process.is_alive(pid, began) for pid, began in ended):
         time.sleep(0.002)
+    cgroups.remove(layout)
     shutil.rmtree(layout.run, ignore_errors=True)
     for folder in layout.state.glob("nodes/*"):
         shutil.rmtree(folder, ignore_errors=True)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fairlead.cluster import guard
+from fairlead.cluster import cgroups, guard
 from fairlead.cluster.layout import Layout
 from fairlead.cluster.sharing import keep_shared, shake_hands
 from fairlead.host import libc, process
@@ -148,9 +148,10 @@ class Warden:
 
     def _start(self, part: _Part) -> None:
         spec = part.spec
+        folder = cgroups.folder_of(self._layout, Path(spec["network"]).parent.name)
         output = os.open(spec["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         try:
-            pid = self._fork(list(spec["argv"]), {}, spec["network"], spec["name"], output, output)
+            pid = self._fork(list(spec["argv"]), {}, spec["network"], folder, spec["name"], output, output)
         finally:
             os.close(output)
         part.started = time.monotonic()
@@ -189,7 +190,7 @@ class Warden:
         self._listener.listen(64)
 
     def _serve(self) -> None:
-        """One request: `{argv, env, net, title}` and the two descriptors for its output."""
+        """One request: `{argv, env, net, cgroup, title}` and the two descriptors for its output."""
         connection, _ = self._listener.accept()
         with connection:
             connection.settimeout(2)
@@ -197,7 +198,8 @@ class Warden:
                 data, descriptors, _, _ = socket.recv_fds(connection, 65536, 2)
                 request = json.loads(data)
                 output, errors = descriptors
-                pid = self._fork(request["argv"], request["env"], request["net"], request["title"], output, errors)
+                network, folder = request["net"], Path(request["cgroup"]) if request["cgroup"] else None
+                pid = self._fork(request["argv"], request["env"], network, folder, request["title"], output, errors)
                 answer: dict[str, Any] = {"pid": pid}
             except (OSError, ValueError, KeyError) as error:
                 descriptors = []
@@ -209,8 +211,18 @@ class Warden:
             except OSError as error:
                 log.warning("who asked for a fork is gone: %s", error)
 
-    def _fork(self, argv: list[str], env: dict[str, str], network: str, title: str, output: int, errors: int) -> int:
-        """In the child: a session of its own, its network, its output; then the command, as if from a shell."""
+    def _fork(
+        self,
+        argv: list[str],
+        env: dict[str, str],
+        network: str,
+        folder: Path | None,
+        title: str,
+        output: int,
+        errors: int,
+    ) -> int:
+        """In the child: a session of its own, its node's cgroup (`folder`), its network, its output; then the command,
+        as if from a shell."""
         pid = os.fork()
         if pid:
             return pid
@@ -219,6 +231,8 @@ class Warden:
             os.setsid()
             os.dup2(output, 1)
             os.dup2(errors, 2)
+            if folder is not None:
+                cgroups.join(folder)
             for kind in ("net", "uts"):
                 path = Path(network).with_name(kind)
                 if path.exists():

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fairlead.host import namespaces, process
+from fairlead.host import cgroup2, namespaces, process
 from fairlead.runtime.crun.runtime import exit_code
 from fairlead.runtime.interface import (
     ContainerRecord,
@@ -54,6 +54,8 @@ class PartRuntime:
         self._exits = exits
         self._records = records
         self._network = network
+        folder = cgroup2.of_node()
+        self._cgroup = str(folder) if folder is not None and folder.name.endswith(cgroup2.NODE) else ""
         self._pumps: dict[str, Pump] = {}
         self._ended: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,6 +101,7 @@ class PartRuntime:
             "argv": [*spec.command[1:], *spec.args] if spec.command else list(spec.args),
             "env": {**dict(spec.env), MOUNT_POINT: str(root)},
             "net": sandbox.network or self._network,
+            "cgroup": self._cgroup,
             "title": spec.title or spec.name,
         }
         try:
