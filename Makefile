@@ -4,14 +4,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # What runs a cluster, then what only tests and benchmarks compare with.
-PACKAGES := python3-venv crun nftables iproute2 conntrack curl dnsutils ca-certificates nginx-light libnginx-mod-http-lua openssl util-linux
+PACKAGES := python3-venv crun nftables iproute2 conntrack curl dnsutils ca-certificates nginx-light libnginx-mod-http-lua openssl util-linux clang
 TEST_PACKAGES := wrk dnsperf etcd-server docker-registry ipset iptables ipvsadm kmod
 VERSIONED_KUBECTL := .cache/kubectl-1.20/usr/bin/kubectl
+PROGRAMS := src/fairlead/proxy/modes/ebpf/sockets.o
 IPVS_KERNEL := .cache/uml/bin/linux.uml
 
 .PHONY: setup up down test check bench clean
 
-setup: .cache/setup.stamp $(VERSIONED_KUBECTL) $(IPVS_KERNEL)
+setup: .cache/setup.stamp $(VERSIONED_KUBECTL) $(IPVS_KERNEL) $(PROGRAMS)
 
 .cache/setup.stamp: Makefile pyproject.toml
 	@mkdir -p .cache
@@ -27,6 +28,10 @@ $(VERSIONED_KUBECTL):
 # A kernel with IPVS and SCTP, for tests/vm: User Mode Linux is for x86_64 only, elsewhere those tests are skipped.
 $(IPVS_KERNEL):
 	test "$$(uname -m)" != x86_64 || tools/fetch-kernel.sh .cache/uml
+
+# The eBPF mode's. Installing compiles them, too: here they follow their source.
+$(PROGRAMS): %.o: %.c .cache/setup.stamp tools/compile-programs.sh
+	tools/compile-programs.sh
 
 up: setup
 	$(BIN)/fairlead demo

@@ -6,14 +6,17 @@ import selectors
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from fairlead.host import namespaces, sysctl
 from fairlead.services.model import FAMILIES, Family, family_of
+from tests.packetflow.residents import Residents
+
+T = TypeVar("T")
 
 POD_CIDR, SERVICE_CIDR = "10.244.0.0/16", "10.96.0.0/12"
 NODES = {"node1": "192.168.109.101", "node2": "192.168.109.102"}
@@ -72,6 +75,8 @@ class Lab:
         self._folder = folder
         self._servers: list[tuple[socket.socket, str, int]] = []
         self._stop, self._stopped = socket.socketpair()
+        self._residents = Residents(folder / "cgroup")
+        self._cgroups = {node: self._residents.settle(node) for node in NODES}
 
     def namespace(self, role: str) -> Path:
         return self._folder / role / "net"
@@ -91,6 +96,7 @@ class Lab:
             self._join("client", f"to-{node}", node, "eth0")
             self.ip("client", f"link set to-{node} master br0")
             assert sysctl.write(FORWARDING, self.namespace(node)) == []
+            self.namespace(node).with_name("cgroup").symlink_to(self._cgroups[node])
         for pod, (_, node) in PODS.items():
             self._join(node, f"pod-{pod}", pod, "eth0")
         for family in FAMILIES:
@@ -126,6 +132,7 @@ class Lab:
         self._stop.close()
         for server, _, _ in self._servers:
             server.close()
+        self._residents.end()
         for role in ("client", *NODES, *PODS):
             namespaces.remove(self._folder / role)
 
@@ -148,7 +155,12 @@ class Lab:
                     return Seen("drop")
             return Seen("deliver", (answer["address"], answer["port"]), answer["peer"])
 
-        return namespaces.run_in(self.namespace(role), attempt)
+        return self.run(role, attempt)
+
+    def run(self, role: str, work: Callable[[], T]) -> T:
+        """As a process there would: in its network, and in its node's cgroup."""
+        node = PODS[role][1] if role in PODS else role
+        return self._residents.run(role, self.namespace(role), self._cgroups.get(node), work)
 
     def forget_flows(self) -> None:
         """UDP flows outlive what they were made for."""
@@ -159,9 +171,7 @@ class Lab:
 
     def open(self, role: str, destination: str, port: int) -> socket.socket:
         """A connection that stays, its first answer still to be read."""
-        return namespaces.run_in(
-            self.namespace(role), lambda: socket.create_connection((destination, port), timeout=PATIENCE)
-        )
+        return self.run(role, lambda: socket.create_connection((destination, port), timeout=PATIENCE))
 
     def _join(self, one: str, interface: str, other: str, other_interface: str) -> None:
         """A cable between two namespaces."""

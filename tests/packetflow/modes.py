@@ -14,12 +14,17 @@ from fairlead.host import libc, namespaces
 from fairlead.host.iptables import Iptables
 from fairlead.host.nfnetlink import SetElements
 from fairlead.host.nft import Nft
+from fairlead.proxy.choosing import BEHIND
 from fairlead.proxy.mode import Mode, Node
+from fairlead.proxy.modes.ebpf import EbpfMode, Programs
 from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.nftables import TABLE, NftablesMode
 from fairlead.proxy.modes.userspace import UserspaceMode
-from fairlead.services.model import Family, ServicePort
-from tests.packetflow.lab import FAMILY, NODES, POD_CIDR, SERVICE_CIDR, in_family
+from fairlead.services.decide import Decision, Packet
+from fairlead.services.model import FAMILIES, Family, ServicePort
+from tests.packetflow.lab import FAMILY, NODES, POD_CIDR, PODS, SERVICE_CIDR, in_family
+
+POD_ADDRESSES = {in_family(address, family) for address, _ in PODS.values() for family in FAMILIES}
 
 
 def place(node: str, family: Family) -> Node:
@@ -99,6 +104,19 @@ class _InALoop:
         asyncio.run_coroutine_threadsafe(work(), self._loop).result(5)
 
 
+class _WithItsNftables(EbpfMode):
+    """Here, who takes the mode away takes away what is behind it, too."""
+
+    def clean_up(self) -> None:
+        super().clean_up()
+        self._behind.clean_up()
+
+
+def _ebpf(node: str, namespace: Path, family: Family = "IPv4") -> Mode:
+    programs = Programs(namespace.with_name("cgroup"), family)
+    return _WithItsNftables(programs, _nftables(node, namespace, family), place(node, family))
+
+
 class Make(Protocol):
     """A mode on a node of the lab, in one family."""
 
@@ -106,21 +124,51 @@ class Make(Protocol):
 
 
 MODES: dict[str, Make] = {
+    "ebpf": _ebpf,
     "iptables": _iptables,
     "nftables": _nftables,
     "userspace": _InALoop,
 }
-KNOWS_IPV6 = ("nftables", "userspace")
-KEEPS_SOURCES = ("iptables", "nftables")  # userspace: to an endpoint, every connection is the node's
+KNOWS_IPV6 = ("ebpf", "nftables", "userspace")
+KEEPS_SOURCES = ("ebpf", "iptables", "nftables")  # userspace: to an endpoint, every connection is the node's
+
+
+def masqueraded(mode: str, packet: Packet, port: ServicePort, expected: Decision) -> frozenset[tuple[str, int]]:
+    """The endpoints that see the node instead. Where a pod's socket dials the endpoint itself, nobody is between."""
+    dials = mode == "ebpf" and packet.protocol == "TCP" and packet.source in POD_ADDRESSES
+    if dials and packet.destination not in port.guarded and not (port.guarded and port.affinity):
+        return frozenset()
+    return expected.masquerade
 
 
 def end(mode: Mode) -> None:
     """As the end of its process: what it has made of the kernel stays."""
     if isinstance(mode, _InALoop):
         mode.end()
+    elif isinstance(mode, EbpfMode):
+        mode.close()
+        end(mode._behind)
+    elif isinstance(mode, NftablesMode):  # libnftables uses select(2): its sockets must not come to 1024
+        mode._nft.close()
+        mode._elements.close()
+
+
+def change_node(mode: Any, **fields: Any) -> None:
+    """Where it believes to be."""
+    for each in (getattr(mode, "mode", mode), getattr(mode, "_behind", None)):
+        if each is not None:
+            each._node = replace(each._node, **fields)
 
 
 def be_the_same_node(mode: Any, other: Any) -> None:
     """Policies by node count for it as for the other."""
-    mode, other = getattr(mode, "mode", mode), getattr(other, "mode", other)
-    mode._node = replace(other._node, address=mode._node.address)
+    node = getattr(other, "mode", other)._node
+    change_node(mode, name=node.name, **({"address": node.address} if isinstance(mode, EbpfMode) else {}))
+
+
+def take_over(old: Mode, before: str, after: str) -> None:
+    """The old mode's rules go, as a proxy of the new one makes them go."""
+    if BEHIND.get(before) == after:
+        EbpfMode.clean_up(old)  # type: ignore[arg-type]
+    elif BEHIND.get(after) != before:
+        old.clean_up()

@@ -6,9 +6,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from fairlead.proxy.modes.ebpf import Programs
+from fairlead.proxy.modes.ebpf.encode import decode_aim, decode_endpoint
+
 
 def rules(mode: str, namespace: Path) -> Any:
-    return {"nftables": _nftables, "iptables": _iptables, "userspace": _userspace}[mode](namespace)
+    return {"ebpf": _ebpf, "nftables": _nftables, "iptables": _iptables, "userspace": _userspace}[mode](namespace)
 
 
 def _output(namespace: Path, *argv: str) -> str:
@@ -29,6 +32,24 @@ def _nftables(namespace: Path) -> Any:
             sets[kept["name"]] = Counter(_unslotted(kept["name"], each) for each in kept.get("elem", ()))
     shared = {name for name in chains if name.removeprefix("masq-").startswith(("lb-", "np-"))}
     return {"rules": {name: text for name, text in chains.items() if name not in shared}, "sets": sets}
+
+
+def _ebpf(namespace: Path) -> Any:
+    """Each frontend with its endpoints, who can be asked for them, and what is behind; without the numbers of sets and
+    slots, and since when clients are known."""
+    maps = Programs(namespace.with_name("cgroup"), "IPv4").find_maps()
+    slots = Counter((key[:4], decode_endpoint(value)) for key, value in maps["slots"].items())
+    members = Counter((key[:4], decode_endpoint(key[4:])) for key, _ in maps["members"].items())
+    found = {}
+    for key, value in maps["frontends"].items():
+        number, count, affinity = decode_aim(value)
+        own = number.to_bytes(4, "little")
+        endpoints = sorted(endpoint for set_, endpoint in slots.elements() if set_ == own)
+        assert len(endpoints) == count
+        found[key] = endpoints, affinity, value[20:], sorted(e for set_, e in members.elements() if set_ == own)
+    for each in maps.values():
+        each.close()
+    return found, slots.total(), members.total(), _nftables(namespace)
 
 
 def _userspace(namespace: Path) -> Any:

@@ -1,12 +1,12 @@
 """Node ports answer at the addresses that they shall, and at no other of the node."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.packetflow.conftest import Proxies
 from tests.packetflow.lab import NODES
+from tests.packetflow.modes import change_node
 from tests.packetflow.services import NODE_PORT, A, service
 
 pytestmark = pytest.mark.netns
@@ -17,9 +17,7 @@ OTHER = "192.168.109.201"
 @pytest.mark.parametrize("endpoints", [(A,), ()])
 def test_only_at_the_addresses_given(proxies: Proxies, endpoints: Any) -> None:
     proxies.lab.ip("node1", f"addr replace {OTHER}/32 dev eth0")
-    mode: Any = proxies.nodes["node1"]
-    inner = getattr(mode, "mode", mode)
-    inner._node = replace(inner._node, node_port_addresses=(f"{NODES['node1']}/32",))
+    change_node(proxies.nodes["node1"], node_port_addresses=(f"{NODES['node1']}/32",))
     proxies.apply({"dev/web": (service(endpoints=endpoints),)})
     wanted = "deliver" if endpoints else "reject"
     for source in ("client", "idle", "node1"):

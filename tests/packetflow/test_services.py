@@ -1,6 +1,7 @@
 """Every Service of the table, from every side, to each of its addresses: what the model says is what packets do."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -9,7 +10,7 @@ from fairlead.services.decide import Decision, Network, Packet, decide
 from fairlead.services.model import FAMILIES, Family, ServicePort
 from tests.packetflow.conftest import Proxies
 from tests.packetflow.lab import ADDRESSES, EXTERNAL, NODES, PATIENCE, POD_CIDR, Lab, Seen, in_family
-from tests.packetflow.modes import KEEPS_SOURCES
+from tests.packetflow.modes import KEEPS_SOURCES, masqueraded
 from tests.packetflow.services import CASES, CLUSTER_IP, NODE_PORT, PORT, case
 
 pytestmark = pytest.mark.netns
@@ -27,10 +28,10 @@ MOST_TRIES = 60
 def test_packets_go_where_the_model_says(proxies: Proxies, name: str, protocol: str, family: Family) -> None:
     port = case(name, protocol, family)
     proxies.apply({"dev/web": (port,)})
-    assert list(_differences(proxies.lab, port, proxies.mode in KEEPS_SOURCES)) == []
+    assert list(_differences(proxies.lab, port, proxies.mode)) == []
 
 
-def _differences(lab: Lab, port: ServicePort, keeps_sources: bool) -> Iterator[str]:
+def _differences(lab: Lab, port: ServicePort, mode: str) -> Iterator[str]:
     network = NETWORKS[port.family]
     for source, (address, number) in product(SOURCES, DESTINATIONS):
         if (address == EXTERNAL and not port.external) or (number == NODE_PORT and port.node_port is None):
@@ -38,12 +39,13 @@ def _differences(lab: Lab, port: ServicePort, keeps_sources: bool) -> Iterator[s
         destination = in_family(address, port.family)
         packet = Packet(in_family(ADDRESSES[source], port.family), destination, port.id.protocol, number)
         expected = decide(packet, [port], network)
+        expected = replace(expected, masquerade=masqueraded(mode, packet, port, expected))
         reached: set[tuple[str, int]] = set()
         for _ in range(MOST_TRIES):
             seen = lab.connect(source, destination, port.id.protocol, number)
             if seen.verdict == "drop" != expected.verdict:  # or the machine is busy with something else
                 seen = lab.connect(source, destination, port.id.protocol, number, silence=PATIENCE)
-            if (problem := _problem(seen, expected, packet, keeps_sources)) is not None:
+            if (problem := _problem(seen, expected, packet, mode in KEEPS_SOURCES)) is not None:
                 yield f"{source} → {destination}:{number}: {problem}"
                 break
             if seen.endpoint is not None:

@@ -7,7 +7,7 @@ import pytest
 
 from fairlead.services.model import ServicePort
 from tests.packetflow.lab import PATIENCE, Lab
-from tests.packetflow.modes import MODES, end
+from tests.packetflow.modes import MODES, end, take_over
 from tests.packetflow.services import CLUSTER_IP, PORT, A, B, service
 
 pytestmark = pytest.mark.netns
@@ -23,7 +23,7 @@ def test_no_connection_fails_or_dies(built: Lab, before: str, after: str) -> Non
         with built.open("idle", CLUSTER_IP, PORT) as connection:
             new.apply(SERVICES)
             _serves(built)
-            old.clean_up()
+            take_over(old, before, after)
             _serves(built)
             connection.settimeout(PATIENCE)
             assert json.loads(connection.recv(1000))["address"] in (A.address, B.address)

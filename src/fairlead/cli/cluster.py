@@ -48,7 +48,7 @@ def cluster_plan(layout: Layout) -> AddressPlan:
 )
 @click.option(
     "--proxy-mode",
-    type=click.Choice(["iptables", "ipvs", "nftables", "userspace"]),
+    type=click.Choice(["ebpf", "iptables", "ipvs", "nftables", "userspace"]),
     help="How kube-proxy programs Services: as before, or nftables in a new cluster.",
 )
 @NAME

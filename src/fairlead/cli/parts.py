@@ -152,7 +152,9 @@ def agent(**given: Any) -> None:
 @KUBECONFIG
 @click.option("--hostname-override", "node_name", help="The node's name.")
 @click.option("--node-ip", help="The node's own address.")
-@click.option("--proxy-mode", "mode", help="iptables, ipvs, nftables or userspace, instead of the configuration's.")
+@click.option(
+    "--proxy-mode", "mode", help="ebpf, iptables, ipvs, nftables or userspace, instead of the configuration's."
+)
 @click.option("--cluster-cidr", help="Where the pods' addresses are from.")
 @click.option("--service-cluster-ip-range", "service_cidr", default="10.96.0.0/12", show_default=True)
 @click.option("--nodeport-addresses", "node_port_addresses", help="Ranges of the addresses that answer at node ports.")

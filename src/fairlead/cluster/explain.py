@@ -11,6 +11,7 @@ from fairlead.api.types.core import Pod, Service
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.client.config import load_kubeconfig
 from fairlead.client.rest import Client
+from fairlead.cluster.cgroups import folder_of
 from fairlead.cluster.enter import in_network
 from fairlead.cluster.layout import POD_CIDR, AddressPlan, Layout
 from fairlead.proxy.looking import look
@@ -156,7 +157,7 @@ def _check_rules(layout: Layout, report: Report, way: Way) -> None:
         return done.stdout if done.returncode == 0 else None
 
     mode = report.mode
-    rules = in_network(layout, node, lambda: look(mode, way.packet, run))
+    rules = in_network(layout, node, lambda: look(mode, way.packet, run, folder_of(layout, node)))
     report.rules[way.packet] = rules
     if not rules:
         where = f"{way.packet.destination}:{way.packet.port}/{way.packet.protocol}"

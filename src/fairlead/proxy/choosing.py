@@ -4,16 +4,21 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from fairlead.host import cgroup2
 from fairlead.host.iptables import Iptables
 from fairlead.host.nfnetlink import SetElements
 from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
+from fairlead.proxy.modes.ebpf import EbpfMode, Programs, refused
 from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.nftables import TABLE, NftablesMode
 from fairlead.proxy.modes.userspace import UserspaceMode
 
 _NUMBERS = {"IPv4": socket.AF_INET, "IPv6": socket.AF_INET6}
+# What packets meet that no program has led to an endpoint: a mode that another one needs is never its predecessor.
+BEHIND = {"ebpf": "nftables"}
 MAKE: dict[str, Callable[[Node], Mode]] = {
+    "ebpf": lambda node: EbpfMode(Programs(cgroup2.of_node(), node.family), MAKE[BEHIND["ebpf"]](node), node),
     "iptables": lambda node: IptablesMode(Iptables(), node),
     "nftables": lambda node: NftablesMode(Nft(), SetElements(TABLE, _NUMBERS[node.family]), node),
     "userspace": lambda node: UserspaceMode(Nft(), node),
@@ -26,6 +31,8 @@ def choose(wanted: str) -> tuple[str, str | None]:
         if not Path("/proc/net/ip_vs").exists():
             return "iptables", "the kernel has no IPVS (ip_vs is not there)"
         return "iptables", "the ipvs mode is not there yet"
+    if wanted == "ebpf" and (reason := refused(cgroup2.of_node())) is not None:
+        return BEHIND["ebpf"], reason
     return wanted, None
 
 
@@ -39,8 +46,9 @@ def others(name: str, node: Node) -> list[Mode]:
         nft.close()
     legacy = Path(f"/proc/net/{node.ip}_tables_names")
     left = {
+        "ebpf": Programs(cgroup2.of_node(), node.family).are_there(),
         "nftables": f"table {node.ip} kube-proxy" in tables,
         "userspace": f"table {node.ip} kube-proxy-userspace" in tables,
         "iptables": f"table {node.ip} nat" in tables or (legacy.exists() and bool(legacy.read_text())),
     }
-    return [make(node) for other, make in MAKE.items() if other != name and left[other]]
+    return [make(node) for other, make in MAKE.items() if left[other] and other not in (name, BEHIND.get(name))]

@@ -17,7 +17,7 @@ from fairlead.services.model import FAMILIES, Family, family_of
 API_VERSION, KIND = "kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration"
 POD_CIDR, SERVICE_CIDR = "10.244.0.0/16", "10.96.0.0/12"
 DEFAULT_MODE = "nftables"
-MODES = ("iptables", "ipvs", "nftables", "userspace")
+MODES = ("ebpf", "iptables", "ipvs", "nftables", "userspace")
 MASQUERADE_BIT = 14
 
 _HONOURED = {

@@ -1,15 +1,48 @@
 """What the kernel of a node really holds for an address of a Service, in the words of each mode's own tool."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+from fairlead.proxy.modes.ebpf import Programs, ProgramsError
+from fairlead.proxy.modes.ebpf.encode import decode_aim, decode_endpoint, frontend, slot
+from fairlead.proxy.modes.ebpf.plan import CARRIED, Frontend
 from fairlead.services.decide import Packet
+from fairlead.services.model import family_of
 
 Run = Callable[[list[str]], str | None]  # a command on the node → its output; None: it failed
 
 
-def look(mode: str, packet: Packet, run: Run) -> list[str]:
-    """The rules that decide about a packet to this address; none: there are none."""
+def look(mode: str, packet: Packet, run: Run, cgroup: Path) -> list[str]:
+    """The rules that decide about a packet to this address; none: there are none. `cgroup`: the node's folder."""
+    if mode == "ebpf":
+        return _ebpf(packet, cgroup) + _nftables(packet, run)
     return _LOOKS[mode](packet, run)
+
+
+def _ebpf(packet: Packet, cgroup: Path) -> list[str]:
+    """What a socket of the node or its pods meets; packets from elsewhere meet the rules of nftables."""
+    try:
+        maps = Programs(cgroup, family_of(packet.destination)).find_maps()
+    except ProgramsError as error:
+        return [f"bpf: {error}"]
+    try:
+        key = Frontend(packet.destination, packet.port, packet.protocol)
+        if packet.protocol not in CARRIED or (value := maps["frontends"].lookup(frontend(key))) is None:
+            return []
+        number, size, affinity = decode_aim(value)
+        how = f"one of {size} slots" if size else "ECONNREFUSED"
+        sticky = f", the same for {affinity} s" if affinity else ""
+        found = [f"bpf frontends {packet.destination}:{packet.port}/{packet.protocol} → {how}{sticky}"]
+        for each in range(size):
+            endpoint = maps["slots"].lookup(slot(number, each))
+            if endpoint is not None:
+                found.append("bpf slots {}[{}] = {}:{}".format(number, each, *decode_endpoint(endpoint)))
+        return found
+    except KeyError:  # half attached
+        return []
+    finally:
+        for map_ in maps.values():
+            map_.close()
 
 
 def _nftables(packet: Packet, run: Run) -> list[str]:

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.proxy.mode import Node
-from fairlead.proxy.modes.nftables.plan import arrange, elements_script, plan
+from fairlead.proxy.modes.nftables.plan import elements_script, plan
+from fairlead.proxy.slots import arrange
 from fairlead.services.model import Endpoint, ServicePort, ServicePortName
 
 NODE1 = Node("node1", "10.244.0.0/16")

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 
 from fairlead.proxy.mode import Node
 from fairlead.proxy.modes.nftables.skeleton import PROTOCOLS, TABLE
+from fairlead.proxy.slots import Line, arrange
 from fairlead.services.model import Endpoint, ServicePort
 
 Elements = dict[tuple[str, str], str]  # (map or set, key) → value; "" in a set
-Slots = Mapping[
-    str, tuple[tuple[str, int], ...]
-]  # the order of endpoints, by frontend: "endpoints-tcp 10.96.0.10 . 53"
+Slots = Mapping[str, Line]  # the order of endpoints, by frontend: "endpoints-tcp 10.96.0.10 . 53"
 
 
 @dataclass(slots=True)
@@ -170,24 +169,6 @@ class _Planner:
     def _short(self, *parts: str) -> str:
         name = "|".join((str(self._port.id), self._port.id.protocol, *parts))
         return hashlib.sha256(name.encode()).hexdigest()[:16]
-
-
-def arrange(before: tuple[tuple[str, int], ...], endpoints: Iterable[Endpoint]) -> tuple[tuple[str, int], ...]:
-    """Slots after a change: who stays keeps its slot, holes are filled from the end, newcomers come last."""
-    wanted = dict.fromkeys((each.address, each.port) for each in endpoints)
-    line: list[tuple[str, int] | None] = [each if each in wanted else None for each in before]
-    for each in before:
-        wanted.pop(each, None)
-    for newcomer in wanted:
-        if None in line:
-            line[line.index(None)] = newcomer
-        else:
-            line.append(newcomer)
-    while None in line:
-        last = line.pop()
-        if last is not None:
-            line[line.index(None)] = last
-    return tuple(each for each in line if each is not None)
 
 
 def _target(endpoint: Endpoint) -> str:
