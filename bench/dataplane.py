@@ -20,7 +20,7 @@ import uvloop
 from bench.load import wrk
 from bench.result import Result
 from fairlead.host import libc, namespaces, sysctl
-from fairlead.host.iptables import Iptables
+from fairlead.host.iptables_nft import open_tables
 from fairlead.host.nfnetlink import SetElements
 from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
@@ -36,7 +36,7 @@ LARGE = 4 << 20
 TARGETS = {"nftables": ("0.95", "0.93", "0.95"), "userspace": ("0.45", "0.55", "0.6"), "iptables": ("", "", "")}
 MAKE: dict[str, Callable[[], Mode]] = {
     "nftables": lambda: NftablesMode(Nft(), SetElements(TABLE), NODE),
-    "iptables": lambda: IptablesMode(Iptables(), NODE),
+    "iptables": lambda: IptablesMode(open_tables(), NODE),
     "userspace": lambda: UserspaceMode(Nft(), NODE),
 }
 NGINX = """

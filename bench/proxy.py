@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.result import Result
 from fairlead.host import namespaces
-from fairlead.host.iptables import Iptables
+from fairlead.host.iptables_nft import open_tables
 from fairlead.host.nfnetlink import SetElements
 from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
@@ -39,7 +39,7 @@ def _nftables(namespace: Path) -> Mode:
 
 
 def _iptables(namespace: Path) -> Mode:
-    return IptablesMode(Iptables(namespace), NODE)
+    return IptablesMode(open_tables(namespace=namespace), NODE)
 
 
 def _measure(

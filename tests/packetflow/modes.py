@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import uvloop
 
 from fairlead.host import libc, namespaces
-from fairlead.host.iptables import Iptables
+from fairlead.host.iptables_nft import open_tables
 from fairlead.host.nfnetlink import SetElements
 from fairlead.host.nft import Nft
 from fairlead.proxy.choosing import BEHIND
@@ -41,7 +41,7 @@ def _nftables(node: str, namespace: Path, family: Family = "IPv4") -> Mode:
 
 
 def _iptables(node: str, namespace: Path, family: Family = "IPv4") -> Mode:
-    return IptablesMode(Iptables(namespace), place(node, family))
+    return IptablesMode(open_tables(ipv6=family == "IPv6", namespace=namespace), place(node, family))
 
 
 class _InALoop:
@@ -129,7 +129,7 @@ MODES: dict[str, Make] = {
     "nftables": _nftables,
     "userspace": _InALoop,
 }
-KNOWS_IPV6 = ("ebpf", "nftables", "userspace")
+KNOWS_IPV6 = ("ebpf", "iptables", "nftables", "userspace")
 KEEPS_SOURCES = ("ebpf", "iptables", "nftables")  # userspace: to an endpoint, every connection is the node's
 
 

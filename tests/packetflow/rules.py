@@ -84,5 +84,5 @@ def _iptables(namespace: Path) -> Any:
             elif line.startswith("-A "):
                 chains[f"{table} {line.split()[1]}"].append(line)
     last = chains["nat KUBE-SERVICES"][-1]
-    shared = ("KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES")
+    shared = ("KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL")
     return last, {name: sorted(each) if name.endswith(shared) else each for name, each in chains.items()}

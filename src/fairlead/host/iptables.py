@@ -2,44 +2,118 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
+
+from fairlead.host import namespaces, sysctl
 
 LOCK_SECONDS, MOST_SECONDS = 5, 120.0
+BUILT_IN = {
+    "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
+    "filter": ("INPUT", "FORWARD", "OUTPUT"),
+    "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
+}
+Rule = tuple[str, str]  # chain, and the rule as iptables writes it behind "-A CHAIN "
 
 
 class IptablesError(Exception):
-    """A program that refused, with what it said."""
+    """A change that was refused, with what was said."""
+
+
+@dataclass(slots=True)
+class Change:
+    """What is to be different in one table. `filled`: chains with all of their rules from now on, each behind those
+    that it leads to. `shared`: the same, of chains where single rules come and go later. `first`: rules to stand first
+    in their chains, in this order."""
+
+    filled: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    shared: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    removed: list[Rule] = field(default_factory=list)
+    first: list[Rule] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.filled or self.shared or self.removed or self.first or self.gone)
+
+
+@dataclass(slots=True)
+class Found:
+    """What is in one table: its chains, and where each of the kernel's own leads to."""
+
+    chains: list[str] = field(default_factory=list)
+    jumps: dict[str, set[str]] = field(default_factory=dict)
+
+
+class Tables(Protocol):
+    """The tables of one family, in one network. Everything raises IptablesError."""
+
+    def look(self, table: str) -> Found: ...
+
+    def change(self, changes: dict[str, Change]) -> None:
+        """By table. Small ones are made at once or not at all; of large ones, no step leaves a chain without its
+        rules."""
+
+    def remove(self, table: str, ours: Callable[[str], bool]) -> None:
+        """These chains, and every rule of the kernel's own chains that leads to one."""
+
+    def is_intact(self) -> bool:
+        """Whether a part of what was changed here is as it was left: another part each time."""
+
+    def set_kernel(self, name: str, value: str) -> None:
+        """A setting of the same network."""
 
 
 class Iptables:
-    """`namespace`: the network to work in, by path; None: this process's own.
+    """`namespace`: the network to work in, by path; None: this process's own. `variant`: "iptables-nft",
+    "iptables-legacy"."""
 
-    Where an earlier proxy or kubelet used one variant (legacy, nf_tables), it goes on with that: rules of the other
-    would come on top. Else the machine's default is taken, so that `iptables -L` shows them.
-    """
-
-    def __init__(self, namespace: Path | None = None) -> None:
+    def __init__(self, variant: str, *, ipv6: bool = False, namespace: Path | None = None) -> None:
         self._enter = [] if namespace is None else ["nsenter", f"--net={namespace}", "--"]
-        self._variant = self._used_already()
+        self._namespace = namespace
+        self._program = variant.replace("iptables", "ip6tables") if ipv6 else variant
+
+    def look(self, table: str) -> Found:
+        found = Found(jumps={chain: set() for chain in BUILT_IN[table]})
+        for line in self.save(table):
+            if line.startswith(":"):
+                found.chains.append(line[1:].partition(" ")[0])
+            elif line.startswith("-A "):
+                chain, _, rule = line[3:].partition(" ")
+                if chain in found.jumps:
+                    found.jumps[chain].add(rule.rpartition("-j ")[2].partition(" ")[0])
+        return found
+
+    def change(self, changes: dict[str, Change]) -> None:
+        if text := "".join(_table(table, as_text(change)) for table, change in changes.items() if change):
+            self.restore(text)
+
+    def remove(self, table: str, ours: Callable[[str], bool]) -> None:
+        chains, jumps = [], []
+        for line in self.save(table):
+            if line.startswith(":") and ours(name := line[1:].partition(" ")[0]):
+                chains.append(name)
+            elif line.startswith("-A ") and ours(line.rpartition(" -j ")[2]) and not ours(line.split()[1]):
+                jumps.append(f"-D{line[2:]}")
+        if chains or jumps:
+            lines = [*(f":{name} - [0:0]" for name in chains), *jumps, *(f"-X {name}" for name in chains)]
+            self.restore(_table(table, lines))
+
+    def is_intact(self) -> bool:
+        return True
+
+    def set_kernel(self, name: str, value: str) -> None:
+        for refused in sysctl.write({name: value}, self._namespace):
+            raise IptablesError(f"this kernel does not let us set {refused}")
 
     def save(self, table: str) -> list[str]:
-        """The table's lines. Raises IptablesError."""
-        return self._run(f"{self._variant}-save", "-t", table).splitlines()
+        """The table's lines."""
+        return self._run(f"{self._program}-save", "-t", table).splitlines()
 
     def restore(self, text: str) -> None:
-        """Each table's lines in one transaction; chains that are not named stay. Raises IptablesError."""
-        self._run(f"{self._variant}-restore", "--noflush", "-w", str(LOCK_SECONDS), given=text)
-
-    def _used_already(self) -> str:
-        for variant in ("iptables-nft", "iptables-legacy"):
-            if shutil.which(f"{variant}-save") is None:
-                continue
-            try:
-                if any(":KUBE-" in line for line in self._run(f"{variant}-save", "-t", "nat").splitlines()):
-                    return variant
-            except IptablesError:
-                continue
-        return "iptables"
+        """Each table's lines in one transaction; chains that are not named stay."""
+        self._run(f"{self._program}-restore", "--noflush", "-w", str(LOCK_SECONDS), given=text)
 
     def _run(self, *argv: str, given: str = "") -> str:
         try:
@@ -51,3 +125,44 @@ class Iptables:
         if done.returncode:
             raise IptablesError(f"{argv[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}")
         return done.stdout
+
+
+def legacy_is_used(*, ipv6: bool, namespace: Path | None = None) -> bool:
+    """Whether rules of a proxy or kubelet are in the tables of iptables-legacy. Only looking there with the program
+    would make the tables, so the kernel is asked first."""
+    names = Path(f"/proc/thread-self/net/{'ip6' if ipv6 else 'ip'}_tables_names")
+
+    def read() -> str:
+        return names.read_text() if names.exists() else ""
+
+    tables = read() if namespace is None else namespaces.run_in(namespace, read)
+    if "nat" not in tables.split() or shutil.which("iptables-legacy-save") is None:
+        return False
+    try:
+        return any(":KUBE-" in line for line in Iptables("iptables-legacy", ipv6=ipv6, namespace=namespace).save("nat"))
+    except IptablesError:
+        return False
+
+
+def default_variant() -> str | None:
+    """The one that `iptables` is here; None: it is not installed."""
+    if shutil.which("iptables") is None:
+        return None
+    said = subprocess.run(["iptables", "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    return "iptables-nft" if "nf_tables" in said else "iptables-legacy"
+
+
+def as_text(change: Change) -> list[str]:
+    """Lines for iptables-restore. Pure."""
+    whole = {**change.filled, **change.shared}
+    return [
+        *(f":{name} - [0:0]" for name in (*whole, *change.gone)),
+        *(f"-A {name} {rule}" for name, rules in whole.items() for rule in rules),
+        *(f"-D {chain} {rule}" for chain, rule in change.removed),
+        *(f"-I {chain} {rule}" for chain, rule in reversed(change.first)),
+        *(f"-X {name}" for name in change.gone),
+    ]
+
+
+def _table(name: str, lines: Iterable[str]) -> str:
+    return "\n".join((f"*{name}", *lines, "COMMIT", ""))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fairlead.host import cgroup2
-from fairlead.host.iptables import Iptables
+from fairlead.host.iptables_nft import open_tables
 from fairlead.host.nfnetlink import SetElements
 from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
@@ -19,7 +19,7 @@ _NUMBERS = {"IPv4": socket.AF_INET, "IPv6": socket.AF_INET6}
 BEHIND = {"ebpf": "nftables"}
 MAKE: dict[str, Callable[[Node], Mode]] = {
     "ebpf": lambda node: EbpfMode(Programs(cgroup2.of_node(), node.family), MAKE[BEHIND["ebpf"]](node), node),
-    "iptables": lambda node: IptablesMode(Iptables(), node),
+    "iptables": lambda node: IptablesMode(open_tables(ipv6=node.family == "IPv6"), node),
     "nftables": lambda node: NftablesMode(Nft(), SetElements(TABLE, _NUMBERS[node.family]), node),
     "userspace": lambda node: UserspaceMode(Nft(), node),
 }

@@ -19,6 +19,7 @@ POD_CIDR, SERVICE_CIDR = "10.244.0.0/16", "10.96.0.0/12"
 DEFAULT_MODE = "nftables"
 MODES = ("ebpf", "iptables", "ipvs", "nftables", "userspace")
 MASQUERADE_BIT = 14
+LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
 _HONOURED = {
     "apiVersion",
@@ -38,6 +39,7 @@ _HONOURED = {
     "conntrack.tcpEstablishedTimeout",
     "conntrack.udpStreamTimeout",
     "conntrack.udpTimeout",
+    "iptables.localhostNodePorts",
     "iptables.masqueradeAll",
     "iptables.masqueradeBit",
     "nftables.masqueradeAll",
@@ -54,7 +56,6 @@ _WITHOUT_EFFECT = {
     "configSyncPeriod",
     "enableProfiling",
     "featureGates",
-    "iptables.localhostNodePorts",
     "iptables.minSyncPeriod",
     "iptables.syncPeriod",
     "ipvs.minSyncPeriod",
@@ -118,10 +119,21 @@ class Options:
                 family,
                 bool(section.get("masqueradeAll")),
                 MASQUERADE_BIT if section.get("masqueradeBit") is None else section["masqueradeBit"],
+                self._has_localhost_node_ports(family),
+                bool((given.get("conntrack") or {}).get("tcpBeLiberal")),
             )
             for family in FAMILIES
             if family in pods and family in services
         }
+
+    def _has_localhost_node_ports(self, family: Family) -> bool:
+        """On 127.0.0.1: of kube-proxy's modes only iptables' has them, unless it is told not to or 127.0.0.1 is not
+        among the addresses of node ports; on ::1 nobody can."""
+        section = (self.configuration or {}).get("iptables") or {}
+        wanted = self.mode in ("iptables", "ipvs") and section.get("localhostNodePorts") is not False
+        ranges = [ipaddress.ip_network(each) for each in self.node_port_addresses if family_of(each) == "IPv4"]
+        there = not ranges or any(LOOPBACK in each for each in ranges)
+        return wanted and there and family == "IPv4"
 
 
 def load(config: str | None, **flags: str | None) -> Options:

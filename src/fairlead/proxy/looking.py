@@ -78,16 +78,17 @@ def _element(table: str, name: str, key: str, run: Run) -> list[str]:
 
 
 def _iptables(packet: Packet, run: Run) -> list[str]:
+    program, length = ("ip6tables", 128) if ":" in packet.destination else ("iptables", 32)
     found = []
     for table in ("nat", "filter"):
-        for line in (run(["iptables-save", "-t", table]) or "").splitlines():
+        for line in (run([f"{program}-save", "-t", table]) or "").splitlines():
             chain = line.split()[1] if line.startswith("-A ") else ""
             if not chain.startswith(("KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES")):
                 continue
             if f"--dport {packet.port} " not in line or f"-p {packet.protocol.lower()} " not in line:
                 continue
-            if f"-d {packet.destination}/32" in line or " -d " not in line:
-                found.append(f"iptables -t {table} {line}")
+            if f"-d {packet.destination}/{length}" in line or " -d " not in line:
+                found.append(f"{program} -t {table} {line}")
     return found
 
 

@@ -11,7 +11,8 @@ from fairlead.services.model import Family, ServicePort
 class Node:
     """Where the rules are, in one family of addresses: its name, the cluster's ranges, and its own address.
     `node_port_addresses`: the ranges of those addresses of the node that answer at node ports; none: all.
-    `masquerade_all`: whoever dials a ClusterIP is seen as the node."""
+    `masquerade_all`: whoever dials a ClusterIP is seen as the node. `localhost_node_ports`: node ports answer on
+    127.0.0.1, too. `tcp_be_liberal`: the kernel lets packets pass that connection tracking finds out of order."""
 
     name: str
     pod_cidr: str
@@ -21,6 +22,8 @@ class Node:
     family: Family = "IPv4"
     masquerade_all: bool = False
     masquerade_bit: int = 14
+    localhost_node_ports: bool = False
+    tcp_be_liberal: bool = False
 
     @property
     def masquerade_mark(self) -> int:

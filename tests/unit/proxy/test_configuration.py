@@ -124,6 +124,26 @@ def test_flags_win_and_modes_that_are_none_are_refused(tmp_path: Path) -> None:
         load(path, **FLAGS)
 
 
+@pytest.mark.parametrize(
+    ("mode", "addresses", "wanted", "there"),
+    [
+        ("iptables", None, "localhostNodePorts: true", True),
+        ("iptables", None, "localhostNodePorts: null", True),
+        ("iptables", None, "localhostNodePorts: false", False),
+        ("iptables", "10.0.0.0/8", "localhostNodePorts: true", False),
+        ("iptables", "10.0.0.0/8,127.0.0.0/8", "localhostNodePorts: true", True),
+        ("nftables", None, "localhostNodePorts: true", False),
+    ],
+)
+def test_node_ports_on_loopback_as_kube_proxy_has_them(
+    tmp_path: Path, mode: str, addresses: str | None, wanted: str, there: bool
+) -> None:
+    path = tmp_path / "config.conf"
+    path.write_text(KUBEADM.replace("MODE", "").replace("localhostNodePorts: null", wanted))
+    found = load(str(path), **{**FLAGS, "node_name": "n1", "mode": mode, "node_port_addresses": addresses}).nodes()
+    assert found["IPv4"].localhost_node_ports == there
+
+
 def test_rules_are_made_in_each_family_that_pods_have_addresses_of(tmp_path: Path) -> None:
     text = KUBEADM.replace("MODE", "").replace("clusterCIDR: 10.244.0.0/16", "clusterCIDR: 10.244.0.0/16,fd00::/56")
     path = tmp_path / "config.conf"

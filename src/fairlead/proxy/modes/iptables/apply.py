@@ -1,38 +1,53 @@
-"""The mode: plans what changed, restores only chains that are touched, and remembers them when that has succeeded."""
+"""The mode: plans what changed, changes only chains that are touched, and remembers them when that has succeeded."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from fairlead.host.iptables import Iptables, IptablesError
+from fairlead.host.iptables import Change, Found, IptablesError, Tables
 from fairlead.proxy.mode import ModeError, Node
 from fairlead.proxy.modes.iptables.plan import Wanted, plan
-from fairlead.proxy.modes.iptables.skeleton import FIXED, HOOKS, OWN_PREFIXES, fixed_rules
+from fairlead.proxy.modes.iptables.skeleton import (
+    FIXED,
+    KUBELET,
+    LOCALNET,
+    OWN_PREFIXES,
+    SHARED,
+    fixed_rules,
+    hooked,
+    hooks,
+)
 from fairlead.services.model import ServicePort
 
 log = logging.getLogger(__name__)
 
 NOTHING = Wanted()
+LARGE = 1000  # endpoints; with more of them their rules go without comments (largeClusterEndpointsThreshold)
+ROUTE_LOCALNET = "net.ipv4.conf.all.route_localnet"
 
 
 class IptablesMode:
-    """One node's KUBE- chains. Services are keyed "namespace/name"."""
+    """One node's KUBE- chains in one family. Services are keyed "namespace/name"."""
 
-    def __init__(self, iptables: Iptables, node: Node) -> None:
-        self._iptables = iptables
+    def __init__(self, tables: Tables, node: Node) -> None:
+        self._tables = tables
         self._node = node
         self._applied: dict[str, Wanted] = {}
+        self._endpoints = 0
         self._started = False
 
     def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
         """`changes`: all ports of each Service that may have changed; none: it is gone. Raises ModeError."""
-        wanted = {key: plan(ports, self._node) for key, ports in changes.items()}
+        before = sum(self._applied.get(key, NOTHING).endpoints for key in changes)
+        endpoints = self._endpoints - before + sum(len(p.endpoints) for ports in changes.values() for p in ports)
+        wanted = {key: plan(ports, self._node, large=endpoints > LARGE) for key, ports in changes.items()}
         try:
-            text = self._change(wanted) if self._started else self._everything(wanted)
-            if text:
-                self._iptables.restore(text)
+            self._tables.change(self._change(wanted) if self._started else self._everything(wanted))
+            if not self._started and self._node.localhost_node_ports:
+                self._tables.set_kernel(ROUTE_LOCALNET, "1")  # behind the rule that keeps others off 127.0.0.0/8
         except IptablesError as error:
             raise ModeError(str(error)) from error
         self._started = True
+        self._endpoints = endpoints
         for key, each in wanted.items():
             if each.chains or each.shared:
                 self._applied[key] = each
@@ -42,6 +57,7 @@ class IptablesMode:
     def restart(self) -> None:
         """What is in the kernel is not what we believed: the next apply starts over, with everything."""
         self._applied.clear()
+        self._endpoints = 0
         self._started = False
 
     @property
@@ -50,86 +66,62 @@ class IptablesMode:
 
     def owns(self, table: str, name: str) -> bool:
         """In the variant that is made of nf_tables; the other tells nobody what is changed."""
-        return table in FIXED and (name.startswith("KUBE-") or name in {hook for hook, _ in HOOKS[table]})
+        return table in FIXED and (name.startswith("KUBE-") or name in hooked(table))
 
     def clean_up(self) -> None:
-        """Takes our chains and the rules that lead to them away."""
+        """Takes our chains and the rules that lead to them away; kubelet's stay where there is one."""
         try:
-            text = "".join(_removal(table, self._iptables.save(table)) for table in FIXED)
-            if text:
-                self._iptables.restore(text)
+            kubelet = KUBELET in self._tables.look("mangle").chains
+            for table, fixed in FIXED.items():
+                ours = {name for name in fixed if name != LOCALNET or not kubelet}
+                self._tables.remove(table, lambda name: name in ours or name.startswith(OWN_PREFIXES))  # noqa: B023
+            if self._node.localhost_node_ports and not kubelet:
+                self._tables.set_kernel(ROUTE_LOCALNET, "0")
         except IptablesError as error:
             log.debug("no rules to delete: %s", error)
         self.restart()
 
-    def _change(self, wanted: dict[str, Wanted]) -> str:
-        """Its size is that of the change."""
-        lines: dict[str, list[str]] = {"nat": [], "filter": []}
-        gone: list[str] = []
+    def _change(self, wanted: dict[str, Wanted]) -> dict[str, Change]:
+        """Its size is that of what is different."""
+        changes = {"nat": Change(), "filter": Change()}
+        nat = changes["nat"]
         for key, after in wanted.items():
             before = self._applied.get(key, NOTHING)
-            changed = [name for name, rules in after.chains.items() if before.chains.get(name) != rules]
-            left = [name for name in before.chains if name not in after.chains]
-            nat = lines["nat"]
-            nat += [f":{name} - [0:0]" for name in (*changed, *left)]
-            nat += [f"-A {name} {rule}" for name in changed for rule in after.chains[name]]
-            gone += left
+            for name, rules in after.chains.items():
+                if before.chains.get(name) != rules:
+                    nat.filled[name] = rules
+            nat.gone += [name for name in before.chains if name not in after.chains]
             for table, chain, rule in before.shared:
                 if (table, chain, rule) not in after.shared:
-                    lines[table].append(f"-D {chain} {rule}")
-            for table, chain, rule in reversed(after.shared):
+                    changes[table].removed.append((chain, rule))
+            for table, chain, rule in after.shared:
                 if (table, chain, rule) not in before.shared:
-                    lines[table].append(f"-I {chain} {rule}")
-        lines["nat"] += [f"-X {name}" for name in gone]
-        return "".join(_table(table, text) for table, text in lines.items() if text)
+                    changes[table].first.append((chain, rule))
+        return changes
 
-    def _everything(self, wanted: dict[str, Wanted]) -> str:
-        """All chains anew, in one transaction a table; chains of Services that are gone meanwhile go with it."""
-        fixed = fixed_rules(self._node.service_cidr, self._node.node_port_addresses)
-        text = ""
-        for table, chains in FIXED.items():
-            there = self._iptables.save(table)
-            own: dict[str, tuple[str, ...]] = {}
-            if table == "nat":
-                for each in wanted.values():
-                    own |= each.chains
-            stale = [name for name in _own_chains(there) if name not in own and name not in chains]
-            lines = [f":{name} - [0:0]" for name in (*chains, *own, *stale)]
-            for each in wanted.values():
-                lines += [f"-A {chain} {rule}" for place, chain, rule in each.shared if place == table]
-            lines += fixed[table]
-            lines += [f"-A {name} {rule}" for name, rules in own.items() for rule in rules]
-            lines += [f"-X {name}" for name in stale]
-            lines += [f"-I {hook} {rule}" for hook, rule in HOOKS[table] if not _has_jump(there, hook, rule)]
-            text += _table(table, lines)
-        return text
+    def _everything(self, wanted: dict[str, Wanted]) -> dict[str, Change]:
+        """All chains anew; those of Services that are gone meanwhile go with it."""
+        fixed = fixed_rules(self._node)
+        changes = {table: self._table(table, fixed[table], self._tables.look(table)) for table in FIXED}
+        nat = changes["nat"]
+        shared: dict[tuple[str, str], list[str]] = {}
+        for each in wanted.values():
+            nat.filled |= each.chains
+            for table, chain, rule in each.shared:
+                shared.setdefault((table, chain), []).append(rule)
+        for table, change in changes.items():
+            for chain in SHARED[table]:
+                change.shared[chain] = (*shared.get((table, chain), ()), *fixed[table].get(chain, ()))
+        nat.gone = [name for name in nat.gone if name not in nat.filled]
+        return changes
 
-
-def _table(name: str, lines: list[str]) -> str:
-    return "\n".join((f"*{name}", *lines, "COMMIT", ""))
-
-
-def _own_chains(saved: list[str]) -> Iterator[str]:
-    for line in saved:
-        if line.startswith(":"):
-            name = line[1:].partition(" ")[0]
-            if name.startswith(OWN_PREFIXES):
-                yield name
-
-
-def _has_jump(saved: list[str], hook: str, rule: str) -> bool:
-    target = rule.rsplit(maxsplit=1)[-1]
-    return any(line.startswith(f"-A {hook} ") and line.endswith(f" -j {target}") for line in saved)
-
-
-def _removal(table: str, saved: list[str]) -> str:
-    ours = {*FIXED[table], *_own_chains(saved)}
-    chains = [name for line in saved if line.startswith(":") and (name := line[1:].partition(" ")[0]) in ours]
-    jumps = [
-        f"-D{line[2:]}"
-        for line in saved
-        if line.startswith("-A ") and line.split()[1] not in ours and line.rpartition(" -j ")[2] in ours
-    ]
-    if not chains and not jumps:
-        return ""
-    return _table(table, [*(f":{name} - [0:0]" for name in chains), *jumps, *(f"-X {name}" for name in chains)])
+    def _table(self, table: str, rules: dict[str, list[str]], found: Found) -> Change:
+        """With our own chains that are there as if they were all to go."""
+        change = Change()
+        for chain in FIXED[table]:
+            if chain not in SHARED[table] and (chain != LOCALNET or rules[chain] or chain not in found.chains):
+                change.filled[chain] = tuple(rules.get(chain, ()))
+        change.first = [(hook, rule) for hook, chain, rule in hooks(table) if chain not in found.jumps.get(hook, ())]
+        change.first.reverse()
+        change.gone = [name for name in found.chains if name.startswith(OWN_PREFIXES)]
+        return change

@@ -1,66 +1,114 @@
-"""The fixed chains and the hooks that lead to them, by kube-proxy's names (pkg/proxy/iptables). Pure."""
+"""The fixed chains and the hooks that lead to them, by kube-proxy's names (pkg/proxy/iptables/proxier.go). Pure."""
 
-MASQUERADE = "0x4000/0x4000"  # the mark of packets whose source becomes the node's
+from collections.abc import Iterable
+
+from fairlead.proxy.mode import Node
 
 SERVICES, NODE_PORTS, POSTROUTING, MARK = "KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-MARK-MASQ"
-EXTERNAL, FORWARD, FIREWALL = "KUBE-EXTERNAL-SERVICES", "KUBE-FORWARD", "KUBE-PROXY-LOCALNET"
-NO_SERVICE = "KUBE-NO-SERVICE"  # addresses of the Service range that no Service has
+EXTERNAL, FORWARD, GUARD = "KUBE-EXTERNAL-SERVICES", "KUBE-FORWARD", "KUBE-PROXY-FIREWALL"
+LOCALNET = "KUBE-FIREWALL"  # kubelet's, where there is one; both make the same rule in it
+CANARY = "KUBE-PROXY-CANARY"  # kube-proxy looks whether it is still there, and so do scripts
+KUBELET = "KUBE-KUBELET-CANARY"
+NO_SERVICE = "KUBE-NO-SERVICE"  # addresses of the Service range that no Service has: of our own
 OWN_PREFIXES = ("KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-SEP-", "KUBE-FW-")
 
-# table → chains that are always there
+# table → chains that are always there; rules of Services come and go in the shared ones
 FIXED = {
-    "nat": (SERVICES, NODE_PORTS, POSTROUTING, MARK),
-    "filter": (SERVICES, EXTERNAL, FORWARD, FIREWALL, NO_SERVICE),
+    "nat": (SERVICES, NODE_PORTS, POSTROUTING, MARK, CANARY),
+    "filter": (SERVICES, NODE_PORTS, EXTERNAL, FORWARD, GUARD, LOCALNET, NO_SERVICE, CANARY),
+    "mangle": (CANARY,),
 }
-_NEW = "-m conntrack --ctstate NEW"
-# table → (hook, rule), each to stand first in its hook, the last of them foremost
-HOOKS = {
+SHARED = {"nat": (SERVICES, NODE_PORTS), "filter": (SERVICES, NODE_PORTS, EXTERNAL, GUARD), "mangle": ()}
+_ONLY_LOCAL = (  # with route_localnet, others could dial what listens on 127.0.0.1 (CVE-2020-8558)
+    '-m comment --comment "block incoming localnet connections" -d 127.0.0.0/8 ! -s 127.0.0.0/8 '
+    "-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"
+)
+_NEW = "-m conntrack --ctstate NEW "
+# table → (hook, condition, comment, chain), each to stand before those above it in its hook
+_HOOKS = {
     "nat": (
-        ("PREROUTING", f'-m comment --comment "kubernetes service portals" -j {SERVICES}'),
-        ("OUTPUT", f'-m comment --comment "kubernetes service portals" -j {SERVICES}'),
-        ("POSTROUTING", f'-m comment --comment "kubernetes postrouting rules" -j {POSTROUTING}'),
+        ("OUTPUT", "", "kubernetes service portals", SERVICES),
+        ("PREROUTING", "", "kubernetes service portals", SERVICES),
+        ("POSTROUTING", "", "kubernetes postrouting rules", POSTROUTING),
     ),
     "filter": (
-        ("INPUT", f'{_NEW} -m comment --comment "kubernetes externally-visible service portals" -j {EXTERNAL}'),
-        ("INPUT", f"-j {FIREWALL}"),
-        ("FORWARD", f'{_NEW} -m comment --comment "kubernetes addresses without a service" -j {NO_SERVICE}'),
-        ("FORWARD", f'{_NEW} -m comment --comment "kubernetes externally-visible service portals" -j {EXTERNAL}'),
-        ("FORWARD", f'{_NEW} -m comment --comment "kubernetes service portals" -j {SERVICES}'),
-        ("FORWARD", f'-m comment --comment "kubernetes forwarding rules" -j {FORWARD}'),
-        ("OUTPUT", f'{_NEW} -m comment --comment "kubernetes addresses without a service" -j {NO_SERVICE}'),
-        ("OUTPUT", f'{_NEW} -m comment --comment "kubernetes externally-visible service portals" -j {EXTERNAL}'),
-        ("OUTPUT", f'{_NEW} -m comment --comment "kubernetes service portals" -j {SERVICES}'),
+        ("FORWARD", _NEW, "kubernetes addresses without a service", NO_SERVICE),
+        ("OUTPUT", _NEW, "kubernetes addresses without a service", NO_SERVICE),
+        ("OUTPUT", _NEW, "kubernetes externally-visible service portals", EXTERNAL),
+        ("INPUT", _NEW, "kubernetes externally-visible service portals", EXTERNAL),
+        ("FORWARD", _NEW, "kubernetes externally-visible service portals", EXTERNAL),
+        ("INPUT", "", "kubernetes health check service ports", NODE_PORTS),
+        ("FORWARD", _NEW, "kubernetes service portals", SERVICES),
+        ("OUTPUT", _NEW, "kubernetes service portals", SERVICES),
+        ("FORWARD", "", "kubernetes forwarding rules", FORWARD),
+        ("INPUT", _NEW, "kubernetes load balancer firewall", GUARD),
+        ("OUTPUT", _NEW, "kubernetes load balancer firewall", GUARD),
+        ("FORWARD", _NEW, "kubernetes load balancer firewall", GUARD),
+        ("INPUT", "", "", LOCALNET),
+        ("OUTPUT", "", "", LOCALNET),
     ),
+    "mangle": (),
 }
 
 
-def fixed_rules(service_cidr: str, node_port_addresses: tuple[str, ...]) -> dict[str, list[str]]:
-    """table → lines behind the chains' declarations. Services' own rules come before the last one of KUBE-SERVICES."""
+def hooks(table: str) -> Iterable[tuple[str, str, str]]:
+    """(hook, chain that it leads to, rule), each to stand before those ahead of it."""
+    for hook, condition, comment, chain in _HOOKS[table]:
+        said = f'-m comment --comment "{comment}" ' if comment else ""
+        yield hook, chain, f"{condition}{said}-j {chain}"
+
+
+def hooked(table: str) -> frozenset[str]:
+    """The kernel's own chains that lead to ours."""
+    return frozenset(hook for hook, *_ in _HOOKS[table])
+
+
+def fixed_rules(node: Node) -> dict[str, dict[str, list[str]]]:
+    """table → chain → rules. Services' own come before those of KUBE-SERVICES."""
+    mark = hex(node.masquerade_mark)
     return {
-        "nat": [
-            *(
-                f'-A {SERVICES} -m comment --comment "kubernetes service nodeports; NOTE: this must be the last '
-                f'rule in this chain" {place}-m addrtype --dst-type LOCAL -j {NODE_PORTS}'
-                for place in ([f"-d {each} " for each in node_port_addresses] or ["! -d 127.0.0.0/8 "])
-            ),
-            f"-A {POSTROUTING} -m mark ! --mark {MASQUERADE} -j RETURN",
-            f"-A {POSTROUTING} -j MARK --xor-mark 0x4000",
-            (
-                f'-A {POSTROUTING} -m comment --comment "kubernetes service traffic requiring SNAT" '
-                "-j MASQUERADE --random-fully"
-            ),
-            f"-A {MARK} -j MARK --or-mark 0x4000",
-        ],
-        "filter": [
-            f'-A {FORWARD} -m comment --comment "kubernetes forwarding rules" -m mark --mark {MASQUERADE} -j ACCEPT',
-            (
-                f'-A {FORWARD} -m comment --comment "kubernetes forwarding conntrack rule" '
-                "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
-            ),
-            (
-                f'-A {FIREWALL} -m comment --comment "block incoming localnet connections" ! -s 127.0.0.0/8 '
-                "-d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"
-            ),
-            f"-A {NO_SERVICE} -d {service_cidr} -m conntrack ! --ctstate DNAT -j REJECT",
-        ],
+        "nat": {
+            SERVICES: [
+                f'-m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule in this chain" '
+                f"{place} -j {NODE_PORTS}"
+                for place in _node_port_places(node)
+            ],
+            POSTROUTING: [
+                f"-m mark ! --mark {mark}/{mark} -j RETURN",
+                f"-j MARK --xor-mark {mark}",
+                '-m comment --comment "kubernetes service traffic requiring SNAT" -j MASQUERADE --random-fully',
+            ],
+            MARK: [f"-j MARK --or-mark {mark}"],
+        },
+        "filter": {
+            FORWARD: [
+                *([] if node.tcp_be_liberal else ["-m conntrack --ctstate INVALID -j DROP"]),
+                f'-m comment --comment "kubernetes forwarding rules" -m mark --mark {mark}/{mark} -j ACCEPT',
+                (
+                    '-m comment --comment "kubernetes forwarding conntrack rule" '
+                    "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
+                ),
+            ],
+            LOCALNET: [_ONLY_LOCAL] if node.localhost_node_ports else [],
+            NO_SERVICE: [
+                f"-d {node.service_cidr} -m conntrack ! --ctstate DNAT {match}-j {refusal(node, protocol)}"
+                for protocol, match in (("TCP", "-m tcp -p tcp "), ("", ""))[0 if node.family == "IPv6" else 1 :]
+            ],
+        },
+        "mangle": {},
     }
+
+
+def refusal(node: Node, protocol: str) -> str:
+    """As kube-proxy refuses, but for TCP by IPv6: there Linux takes the ICMP message for a passing fault, and tells the
+    client only when it has tried again, a second later."""
+    return "REJECT --reject-with tcp-reset" if (node.family, protocol) == ("IPv6", "TCP") else "REJECT"
+
+
+def _node_port_places(node: Node) -> list[str]:
+    """The addresses where node ports answer. On ::1 they never do: what comes from there cannot leave."""
+    if node.node_port_addresses:
+        return [f"-d {each} -m addrtype --dst-type LOCAL" for each in node.node_port_addresses]
+    if node.family == "IPv6":
+        return ["-m addrtype --dst-type LOCAL ! -d ::1/128"]
+    return [f"-m addrtype --dst-type LOCAL{'' if node.localhost_node_ports else ' ! -d 127.0.0.0/8'}"]
