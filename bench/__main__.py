@@ -3,7 +3,7 @@
 import argparse
 import importlib
 
-BENCHMARKS = ("api", "watch", "bringup", "live", "network", "proxy", "dataplane")
+BENCHMARKS = ("api", "watch", "bringup", "live", "scale", "network", "proxy", "dataplane")
 
 
 def main() -> None:

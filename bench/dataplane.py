@@ -21,11 +21,10 @@ from bench.load import wrk
 from bench.result import Result
 from fairlead.host import libc, namespaces, sysctl
 from fairlead.host.iptables_nft import open_tables
-from fairlead.host.nfnetlink import SetElements
 from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.iptables import IptablesMode
-from fairlead.proxy.modes.nftables import TABLE, NftablesMode
+from fairlead.proxy.modes.nftables import nftables
 from fairlead.proxy.modes.userspace import UserspaceMode
 from fairlead.services.model import Endpoint, ServicePort, ServicePortName
 
@@ -35,7 +34,7 @@ ROUNDS, SECONDS = 3, 2
 LARGE = 4 << 20
 TARGETS = {"nftables": ("0.95", "0.93", "0.95"), "userspace": ("0.45", "0.55", "0.6"), "iptables": ("", "", "")}
 MAKE: dict[str, Callable[[], Mode]] = {
-    "nftables": lambda: NftablesMode(Nft(), SetElements(TABLE), NODE),
+    "nftables": lambda: nftables(NODE),
     "iptables": lambda: IptablesMode(open_tables(), NODE),
     "userspace": lambda: UserspaceMode(Nft(), NODE),
 }

@@ -9,10 +9,11 @@ from typing import Any
 import uvloop
 
 from bench.cluster import FAIRLEAD, NAME, Cluster, cluster
+from bench.filling import fill
 from bench.result import Result
 from fairlead.client.rest import Client
 
-CHANGES = 200
+CHANGES, MANY = 200, 10_000
 SERVICE: dict[str, Any] = {
     "metadata": {"name": "bench"},
     "spec": {"clusterIP": "10.97.1.1", "ports": [{"port": 80, "protocol": "TCP"}]},
@@ -35,24 +36,36 @@ def _address(number: int) -> str:
 
 def run() -> Iterator[Result]:
     with cluster() as running:
-        delays, commits = uvloop.run(_measure(running))
+        uvloop.run(_create(running))
+        yield from _delays(running, "", range(1, CHANGES + 1))
+        uvloop.run(fill(running.config, range(MANY)))
+        time.sleep(5)
+        yield from _delays(running, f", {MANY} Services × 5", range(CHANGES + 1, 2 * CHANGES + 1))
+
+
+def _delays(running: Cluster, among: str, numbers: range) -> Iterator[Result]:
+    delays, commits = uvloop.run(_measure(running, numbers))
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         value, commit = (sorted(each)[int(len(each) * share)] * 1e3 for each in (delays, commits))
-        target = "< 10" if name == "p99" else ""
-        yield Result(f"endpoint change in every kernel, {name}", value, "ms", "the API's commit", commit, target)
+        target = "≤ 10" if name == "p99" else ""
+        yield Result(f"endpoint change in every kernel{among}, {name}", value, "ms", "the API's commit", commit, target)
 
 
-async def _measure(running: Cluster) -> tuple[list[float], list[float]]:
-    """Seconds from the answer of each change to the last node's rules, and from its request to its answer."""
+async def _create(running: Cluster) -> None:
     client = Client(running.config)
     await client.create("services", SERVICE, "default")
     await client.create("endpointslices.discovery.k8s.io", _slice(0), "default")
-    await asyncio.sleep(1)
+    await client.close()
+
+
+async def _measure(running: Cluster, numbers: range) -> tuple[list[float], list[float]]:
+    """Seconds from the answer of each change to the last node's rules, and from its request to its answer."""
+    client = Client(running.config)
     seen: dict[str, list[float]] = {}
     nodes = running.nodes
     monitors = [await _monitor(node, seen) for node in nodes]
     delays, commits = [], []
-    for number in range(1, CHANGES + 1):
+    for number in numbers:
         began = time.monotonic()
         await client.update("endpointslices.discovery.k8s.io", {**_slice(number), **_named()})
         answered = time.monotonic()

@@ -13,11 +13,9 @@ from pathlib import Path
 from bench.result import Result
 from fairlead.host import namespaces
 from fairlead.host.iptables_nft import open_tables
-from fairlead.host.nfnetlink import SetElements
-from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.iptables import IptablesMode
-from fairlead.proxy.modes.nftables import TABLE, NftablesMode
+from fairlead.proxy.modes.nftables import nftables
 from fairlead.services.model import Endpoint, ServicePort, ServicePortName
 
 ENDPOINTS, CHANGES = 5, 200
@@ -33,9 +31,7 @@ def run() -> Iterator[Result]:
 
 
 def _nftables(namespace: Path) -> Mode:
-    return NftablesMode(
-        namespaces.run_in(namespace, Nft), namespaces.run_in(namespace, lambda: SetElements(TABLE)), NODE
-    )
+    return namespaces.run_in(namespace, lambda: nftables(NODE))
 
 
 def _iptables(namespace: Path) -> Mode:
@@ -48,8 +44,9 @@ def _measure(
     namespaces.create(folder, ["net"])
     try:
         mode = make(folder / "net")
+        everything = dict(_service(number, 0) for number in range(count))
         began = time.perf_counter()
-        mode.apply(dict(_service(number, 0) for number in range(count)))
+        mode.apply(everything)
         load = time.perf_counter() - began
         delays = []
         for number in range(changes):
@@ -62,6 +59,11 @@ def _measure(
         yield Result(f"{name}, {count} Services × {ENDPOINTS}: one endpoint changes", change, "ms", what, peer, target)
         target = "< 1.5" if (name, count) == ("nftables", 10_000) else ""
         yield Result("  full load", load, "s", "", None, target)
+        if name == "nftables":
+            again = make(folder / "net")
+            began = time.perf_counter()
+            again.apply(everything)
+            yield Result("  taking over what is there", time.perf_counter() - began, "s", "a full load", load, target)
     finally:
         namespaces.remove(folder)
 

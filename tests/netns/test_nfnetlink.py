@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fairlead.host.nfnetlink import Element, NfnetlinkError, SetElements
+from fairlead.host.nfnetlink import NfnetlinkError, SetElements, element
 
 pytestmark = pytest.mark.netns
 
@@ -30,8 +30,12 @@ def elements() -> Iterator[SetElements]:
     subprocess.run(["nft", "delete", "table", "ip", "fl-test"], check=True)
 
 
-def address(number: int) -> Element:
-    return Element(bytes((10, 0, number >> 8, number & 255)))
+def key(number: int) -> bytes:
+    return bytes((10, 0, number >> 8, number & 255))
+
+
+def address(number: int) -> bytes:
+    return element(key(number))
 
 
 def listed(name: str) -> int:
@@ -57,11 +61,11 @@ def test_a_change_that_is_refused_makes_nothing(elements: SetElements) -> None:
     for removed, added in (
         ([("addresses", address(1))], [("addresses", address(2))]),  # is not there
         ([], [("addresses", address(3)), ("none", address(4))]),
-        ([], [("addresses", address(5)), ("verdicts", Element(address(5).key, goto="missing"))]),
-        ([], [("addresses", address(6)), ("addresses", Element(b"too long a key"))]),
+        ([], [("addresses", address(5)), ("verdicts", element(key(5), goto="missing"))]),
+        ([], [("addresses", address(6)), ("addresses", element(b"too long a key!!"))]),
     ):
         with pytest.raises(NfnetlinkError):
             elements.change(removed, added)
         assert listed("addresses") == 0
-    elements.change([], [("verdicts", Element(address(5).key, goto="there"))])
+    elements.change([], [("verdicts", element(key(5), goto="there"))])
     elements.change([], [])

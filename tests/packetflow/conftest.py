@@ -34,6 +34,7 @@ class Proxies:
     def __init__(self, lab: Lab, mode: str, family: Family = "IPv4") -> None:
         self.lab = lab
         self.mode = mode
+        self.family = family
         self.nodes: dict[str, Mode] = {node: MODES[mode](node, lab.namespace(node), family) for node in NODES}
 
     def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
@@ -41,7 +42,7 @@ class Proxies:
             mode.apply(changes)
 
     def rules(self, node: str) -> Any:
-        return rules(self.mode, self.lab.namespace(node))
+        return rules(self.mode, self.lab.namespace(node), self.family)
 
     def clean_up(self) -> None:
         for mode in self.nodes.values():

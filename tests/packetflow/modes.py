@@ -12,17 +12,16 @@ import uvloop
 
 from fairlead.host import libc, namespaces
 from fairlead.host.iptables_nft import open_tables
-from fairlead.host.nfnetlink import SetElements
 from fairlead.host.nft import Nft
 from fairlead.proxy.choosing import BEHIND
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.ebpf import EbpfMode, Programs
 from fairlead.proxy.modes.iptables import IptablesMode
-from fairlead.proxy.modes.nftables import TABLE, NftablesMode
+from fairlead.proxy.modes.nftables import NftablesMode, nftables
 from fairlead.proxy.modes.userspace import UserspaceMode
 from fairlead.services.decide import Decision, Packet
 from fairlead.services.model import FAMILIES, Family, ServicePort
-from tests.packetflow.lab import FAMILY, NODES, POD_CIDR, PODS, SERVICE_CIDR, in_family
+from tests.packetflow.lab import NODES, POD_CIDR, PODS, SERVICE_CIDR, in_family
 
 POD_ADDRESSES = {in_family(address, family) for address, _ in PODS.values() for family in FAMILIES}
 
@@ -33,11 +32,7 @@ def place(node: str, family: Family) -> Node:
 
 
 def _nftables(node: str, namespace: Path, family: Family = "IPv4") -> Mode:
-    return NftablesMode(
-        namespaces.run_in(namespace, Nft),
-        namespaces.run_in(namespace, lambda: SetElements(TABLE, FAMILY[family])),
-        place(node, family),
-    )
+    return namespaces.run_in(namespace, lambda: nftables(place(node, family)))
 
 
 def _iptables(node: str, namespace: Path, family: Family = "IPv4") -> Mode:
@@ -149,8 +144,7 @@ def end(mode: Mode) -> None:
         mode.close()
         end(mode._behind)
     elif isinstance(mode, NftablesMode):  # libnftables uses select(2): its sockets must not come to 1024
-        mode._nft.close()
-        mode._elements.close()
+        mode.close()
 
 
 def change_node(mode: Any, **fields: Any) -> None:

@@ -8,10 +8,16 @@ from typing import Any
 
 from fairlead.proxy.modes.ebpf import Programs
 from fairlead.proxy.modes.ebpf.encode import decode_aim, decode_endpoint
+from fairlead.services.model import Family
 
 
-def rules(mode: str, namespace: Path) -> Any:
-    return {"ebpf": _ebpf, "nftables": _nftables, "iptables": _iptables, "userspace": _userspace}[mode](namespace)
+def rules(mode: str, namespace: Path, family: Family = "IPv4") -> Any:
+    read = {"ebpf": _ebpf, "nftables": _nftables, "iptables": _iptables, "userspace": _userspace}[mode]
+    return read(namespace, family)
+
+
+def _ip(family: Family) -> str:
+    return "ip6" if family == "IPv6" else "ip"
 
 
 def _output(namespace: Path, *argv: str) -> str:
@@ -19,10 +25,10 @@ def _output(namespace: Path, *argv: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout
 
 
-def _nftables(namespace: Path) -> Any:
+def _nftables(namespace: Path, family: Family) -> Any:
     """Without handles, order, expiry, empty chains for other numbers of endpoints, and which endpoint of a frontend
     stands in which slot."""
-    found = json.loads(_output(namespace, "nft", "-j", "list", "table", "ip", "kube-proxy"))
+    found = json.loads(_output(namespace, "nft", "-j", "list", "table", _ip(family), "kube-proxy"))
     chains: dict[str, list[str]] = {}
     sets: dict[str, Counter[str]] = {}
     for item in found["nftables"]:
@@ -34,10 +40,10 @@ def _nftables(namespace: Path) -> Any:
     return {"rules": {name: text for name, text in chains.items() if name not in shared}, "sets": sets}
 
 
-def _ebpf(namespace: Path) -> Any:
+def _ebpf(namespace: Path, family: Family) -> Any:
     """Each frontend with its endpoints, who can be asked for them, and what is behind; without the numbers of sets and
     slots, and since when clients are known."""
-    maps = Programs(namespace.with_name("cgroup"), "IPv4").find_maps()
+    maps = Programs(namespace.with_name("cgroup"), family).find_maps()
     slots = Counter((key[:4], decode_endpoint(value)) for key, value in maps["slots"].items())
     members = Counter((key[:4], decode_endpoint(key[4:])) for key, _ in maps["members"].items())
     found = {}
@@ -49,12 +55,12 @@ def _ebpf(namespace: Path) -> Any:
         found[key] = endpoints, affinity, value[20:], sorted(e for set_, e in members.elements() if set_ == own)
     for each in maps.values():
         each.close()
-    return found, slots.total(), members.total(), _nftables(namespace)
+    return found, slots.total(), members.total(), _nftables(namespace, family)
 
 
-def _userspace(namespace: Path) -> Any:
+def _userspace(namespace: Path, family: Family) -> Any:
     """Without the numbers of the ports where the proxy listens, and without handles and order."""
-    found = json.loads(_output(namespace, "nft", "-j", "list", "table", "ip", "kube-proxy-userspace"))
+    found = json.loads(_output(namespace, "nft", "-j", "list", "table", _ip(family), "kube-proxy-userspace"))
     sets: dict[str, Counter[str]] = {}
     for item in found["nftables"]:
         if kept := item.get("set") or item.get("map"):
@@ -74,11 +80,11 @@ def _unslotted(name: str, element: Any) -> str:
     return json.dumps(element)
 
 
-def _iptables(namespace: Path) -> Any:
+def _iptables(namespace: Path, family: Family) -> Any:
     """Chains that many Services share hold their rules in any order, but for the last one."""
     chains: dict[str, list[str]] = {}
     for table in ("nat", "filter"):
-        for line in _output(namespace, "iptables-save", "-t", table).splitlines():
+        for line in _output(namespace, f"{_ip(family)}tables-save", "-t", table).splitlines():
             if line.startswith(":"):
                 chains.setdefault(f"{table} {line[1:].split()[0]}", [])
             elif line.startswith("-A "):

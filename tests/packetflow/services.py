@@ -15,10 +15,10 @@ def endpoint(pod: str, port: int = 80, *, ready: bool = True, serving: bool = Tr
     return Endpoint(address, port, ready, serving, ending, node)
 
 
-def service(protocol: str = "TCP", **fields: Any) -> ServicePort:
+def service(protocol: str = "TCP", name: str = "web", **fields: Any) -> ServicePort:
     """With a node port and an external address, so that every way in is there."""
-    given = {"port": PORT, "node_port": NODE_PORT, "external": (EXTERNAL,), **fields}
-    return ServicePort(ServicePortName("dev", "web", "", protocol), CLUSTER_IP, **given)
+    given = {"cluster_ip": CLUSTER_IP, "port": PORT, "node_port": NODE_PORT, "external": (EXTERNAL,), **fields}
+    return ServicePort(ServicePortName("dev", name, "", protocol), **given)
 
 
 A, B, C, D = (endpoint(pod) for pod in "abcd")

@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from functools import lru_cache
 
 NETLINK_NETFILTER = 12
 REQUEST, ACK, CREATE = 1, 4, 0x400
@@ -14,39 +14,45 @@ ERROR = 2
 BATCH_BEGIN, BATCH_END = 16, 17
 SUBSYSTEM_NFTABLES = 10
 NEW_ELEMENTS, DELETE_ELEMENTS = (SUBSYSTEM_NFTABLES << 8) | 12, (SUBSYSTEM_NFTABLES << 8) | 14
-NESTED = 0x8000
-LIST_TABLE, LIST_SET, LIST_ELEMENTS = 1, 2, 3 | NESTED
-ELEMENT = 1 | NESTED
-KEY, DATA = 1 | NESTED, 2 | NESTED
-VALUE, VERDICT = 1, 2 | NESTED
+# Without the flag of nested attributes, which nf_tables does not ask for and does not set itself.
+LIST_TABLE, LIST_SET, LIST_ELEMENTS = 1, 2, 3
+ELEMENT = 1
+KEY, DATA = 1, 2
+VALUE, VERDICT = 1, 2
 VERDICT_CODE, VERDICT_CHAIN = 1, 2
 JUMP, GOTO = -3 & 0xFFFFFFFF, -4 & 0xFFFFFFFF
+SO_SNDBUFFORCE = 32
 MOST = 200  # elements a message: a list's size is told in 16 bits
 _MESSAGE = struct.Struct("=IHHII")
 _GENERIC = struct.Struct("!BBH")
 _ATTRIBUTE = struct.Struct("=HH")
+_KEY, _DATA = struct.Struct("=HHHHHH"), struct.Struct("=HHHH")
 
 
 class NfnetlinkError(Exception):
     """A change that the kernel refused. Nothing of it was made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
-    """`key` and `data` as the kernel holds them: each part filled up to four bytes. `goto`: a chain instead of data."""
+Encoded = tuple[str, bytes]  # set, element
 
-    key: bytes
-    data: bytes = b""
-    goto: str = ""
 
-    def encode(self, *, with_data: bool) -> bytes:
-        body = _nested(KEY, _attribute(VALUE, self.key))
-        if with_data and self.goto:
-            verdict = _attribute(VERDICT_CODE, struct.pack("!I", GOTO)) + _text(VERDICT_CHAIN, self.goto)
-            body += _nested(DATA, _nested(VERDICT, verdict))
-        elif with_data and self.data:
-            body += _nested(DATA, _attribute(VALUE, self.data))
-        return _nested(ELEMENT, body)
+def element(key: bytes, data: bytes = b"", goto: str = "") -> bytes:
+    """Of a set or map, as the kernel says it too. `key` and `data`: each part filled up to four bytes.
+    `goto`: a chain instead of data."""
+    if goto:
+        more = _verdict(goto)
+    elif data:
+        more = _DATA.pack(len(data) + 8, DATA, len(data) + 4, VALUE) + data
+    else:
+        more = b""
+    size = len(key)
+    return _KEY.pack(size + 12 + len(more), ELEMENT, size + 8, KEY, size + 4, VALUE) + key + more
+
+
+@lru_cache(maxsize=4096)
+def _verdict(chain: str) -> bytes:
+    verdict = _attribute(VERDICT_CODE, struct.pack("!I", GOTO)) + _text(VERDICT_CHAIN, chain)
+    return _nested(DATA, _nested(VERDICT, verdict))
 
 
 class SetElements:
@@ -59,13 +65,14 @@ class SetElements:
         self._socket.bind((0, 0))
         self._socket.settimeout(5)
         self._sequence = 0
+        self._room = 1 << 16  # bytes that may be sent at once
 
     def close(self) -> None:
         self._socket.close()
 
-    def change(self, removed: Iterable[tuple[str, Element]], added: Iterable[tuple[str, Element]]) -> None:
-        """(set, element) each, in one transaction, removals first. Raises NfnetlinkError."""
-        messages = [*_messages(removed, with_data=False), *_messages(added, with_data=True)]
+    def change(self, removed: Iterable[Encoded], added: Iterable[Encoded]) -> None:
+        """In one transaction, removals first. Raises NfnetlinkError."""
+        messages = [*_messages(DELETE_ELEMENTS, removed), *_messages(NEW_ELEMENTS, added)]
         if not messages:
             return
         first = self._sequence + 1
@@ -76,8 +83,12 @@ class SetElements:
             data.append(self._message(kind, flags, body + _nested(LIST_ELEMENTS, elements)))
         last = self._sequence
         data.append(self._batch(BATCH_END))
+        whole = b"".join(data)
         try:
-            self._socket.send(b"".join(data))
+            if len(whole) > self._room:
+                self._room = len(whole) + len(whole) // 4
+                self._socket.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, self._room)
+            self._socket.send(whole)
             self._answered(first, last)
         except OSError as error:
             raise NfnetlinkError(f"nfnetlink: {error.strerror or error}") from error
@@ -105,16 +116,15 @@ class SetElements:
         return _MESSAGE.pack(_MESSAGE.size + len(body), kind, flags, self._sequence, 0) + body
 
 
-def _messages(elements: Iterable[tuple[str, Element]], *, with_data: bool) -> list[tuple[int, str, bytes]]:
+def _messages(kind: int, elements: Iterable[Encoded]) -> list[tuple[int, str, bytes]]:
     """(type, set, elements), each of at most MOST elements."""
-    kind = NEW_ELEMENTS if with_data else DELETE_ELEMENTS
     by_set: dict[str, list[bytes]] = {}
-    for name, element in elements:
-        by_set.setdefault(name, []).append(element.encode(with_data=with_data))
+    for name, encoded in elements:
+        by_set.setdefault(name, []).append(encoded)
     return [
-        (kind, name, b"".join(encoded[start : start + MOST]))
-        for name, encoded in by_set.items()
-        for start in range(0, len(encoded), MOST)
+        (kind, name, b"".join(each[start : start + MOST]))
+        for name, each in by_set.items()
+        for start in range(0, len(each), MOST)
     ]
 
 

@@ -1,26 +1,23 @@
 """Which mode a node can do: the one asked for, or the next best, and why."""
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from fairlead.host import cgroup2
 from fairlead.host.iptables_nft import open_tables
-from fairlead.host.nfnetlink import SetElements
 from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.ebpf import EbpfMode, Programs, refused
 from fairlead.proxy.modes.iptables import IptablesMode
-from fairlead.proxy.modes.nftables import TABLE, NftablesMode
+from fairlead.proxy.modes.nftables import nftables
 from fairlead.proxy.modes.userspace import UserspaceMode
 
-_NUMBERS = {"IPv4": socket.AF_INET, "IPv6": socket.AF_INET6}
 # What packets meet that no program has led to an endpoint: a mode that another one needs is never its predecessor.
 BEHIND = {"ebpf": "nftables"}
 MAKE: dict[str, Callable[[Node], Mode]] = {
     "ebpf": lambda node: EbpfMode(Programs(cgroup2.of_node(), node.family), MAKE[BEHIND["ebpf"]](node), node),
     "iptables": lambda node: IptablesMode(open_tables(ipv6=node.family == "IPv6"), node),
-    "nftables": lambda node: NftablesMode(Nft(), SetElements(TABLE, _NUMBERS[node.family]), node),
+    "nftables": nftables,
     "userspace": lambda node: UserspaceMode(Nft(), node),
 }
 

@@ -5,8 +5,7 @@ import logging
 import os
 import time
 
-from fairlead.api.types.core import Node, Service
-from fairlead.api.types.discovery import EndpointSlice
+from fairlead.api.types.core import Node
 from fairlead.client.config import load
 from fairlead.client.events import Recorder, reference
 from fairlead.client.informer import Informer
@@ -23,6 +22,7 @@ from fairlead.proxy.metrics import Metrics
 from fairlead.proxy.mode import ModeError
 from fairlead.proxy.rules import Rules
 from fairlead.services.model import Locality, ServicePort, problems, service_ports
+from fairlead.services.trimmed import TrimmedService, TrimmedSlice
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +58,8 @@ class Proxy:
         self._repaired = 0.0
         self._options = options
         self._recorder = Recorder(client, "kube-proxy", options.node_name)
-        self._services = Informer(client, "services", Service, label_selector=OURS)
-        self._slices = Informer(client, "endpointslices.discovery.k8s.io", EndpointSlice, label_selector=OURS)
+        self._services = Informer(client, "services", TrimmedService, label_selector=OURS)
+        self._slices = Informer(client, "endpointslices.discovery.k8s.io", TrimmedSlice, label_selector=OURS)
         self._slices.add_index("service", _service_key)
         self._nodes = Informer(client, "nodes", Node, field_selector=f"metadata.name={options.node_name}")
         self._here = Locality(options.node_name)
@@ -124,7 +124,7 @@ class Proxy:
             for key in self._services.items:
                 self._mark(key)
 
-    def _on_slice(self, _: str, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+    def _on_slice(self, _: str, old: TrimmedSlice | None, new: TrimmedSlice | None) -> None:
         for obj in (old, new):
             for key in _service_key(obj) if obj is not None else ():
                 self._mark(key)
@@ -232,6 +232,6 @@ class Proxy:
         return tuple(port for family in self._families for port in service_ports(service, slices, self._here, family))
 
 
-def _service_key(obj: EndpointSlice) -> list[str]:
+def _service_key(obj: TrimmedSlice) -> list[str]:
     name = obj.metadata.labels.get(SERVICE_NAME)
     return [f"{obj.metadata.namespace}/{name}"] if name else []

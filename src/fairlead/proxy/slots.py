@@ -4,13 +4,16 @@ from collections.abc import Iterable
 
 from fairlead.services.model import Endpoint
 
-Line = tuple[tuple[str, int], ...]  # (address, port) of each slot
+Target = tuple[str, int]  # address, port
+Line = tuple[Target, ...]  # by slot
 
 
 def arrange(before: Line, endpoints: Iterable[Endpoint]) -> Line:
     """Slots after a change: who stays keeps its slot, holes are filled from the end, newcomers come last."""
+    if not before:
+        return tuple(dict.fromkeys((each.address, each.port) for each in endpoints))
     wanted = dict.fromkeys((each.address, each.port) for each in endpoints)
-    line: list[tuple[str, int] | None] = [each if each in wanted else None for each in before]
+    line: list[Target | None] = [each if each in wanted else None for each in before]
     for each in before:
         wanted.pop(each, None)
     for newcomer in wanted:

@@ -4,14 +4,15 @@ Source: KEP-1669 (terminating endpoints), KEP-2086 (internal traffic policy), "V
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from fairlead.api.types.core import Service
-from fairlead.api.types.core import ServicePort as ApiPort
-from fairlead.api.types.discovery import EndpointSlice
+from fairlead.api.types.discovery import EndpointHints, EndpointSlice
+from fairlead.services.trimmed import TrimmedService, TrimmedSlice
 
 AFFINITY_SECONDS = 10800
 Policy = Literal["Cluster", "Local"]
@@ -88,6 +89,8 @@ class ServicePort:
     def everywhere(self) -> tuple[Endpoint, ...]:
         """Where a new connection may go by the policy Cluster."""
         found = usable(self.endpoints)
+        if not self.near:
+            return found
         return tuple(each for each in found if each[:2] in self.near) or found
 
     @property
@@ -106,23 +109,27 @@ class ServicePort:
 def usable(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     """Those that are ready; without any, those that still serve while they end (KEP-1669)."""
     all_ = tuple(endpoints)
-    ready = tuple(each for each in all_ if each.ready)
-    return ready or tuple(each for each in all_ if each.serving and each.terminating)
+    ready = [each for each in all_ if each.ready]
+    if len(ready) == len(all_):
+        return all_
+    return tuple(ready or [each for each in all_ if each.serving and each.terminating])
 
 
 def near(endpoints: Iterable[Endpoint], here: Locality) -> frozenset[tuple[str, int]]:
     """Those meant for this node, else for this zone, where every endpoint that is ready says whom it is meant for
     (pkg/proxy/topology.go)."""
     ready = [each for each in endpoints if each.ready]
+    if not ready or not (ready[0].for_nodes or ready[0].for_zones):
+        return frozenset()
     for place, hints in ((here.node, [each.for_nodes for each in ready]), (here.zone, [e.for_zones for e in ready])):
-        if place and ready and all(hints) and any(place in each for each in hints):
+        if place and all(hints) and any(place in each for each in hints):
             return frozenset(each[:2] for each, given in zip(ready, hints, strict=True) if place in given)
     return frozenset()
 
 
 def service_ports(
-    service: Service,
-    slices: Iterable[EndpointSlice],
+    service: Service | TrimmedService,
+    slices: Iterable[EndpointSlice | TrimmedSlice],
     here: Locality = Locality(),  # noqa: B008  # immutable
     family: Family = "IPv4",
 ) -> list[ServicePort]:
@@ -130,16 +137,18 @@ def service_ports(
     spec = service.spec
     if spec.type == "ExternalName" or spec.cluster_ip in ("", "None"):
         return []
-    own = [each for each in spec.cluster_ips or [spec.cluster_ip] if family_of(each) == family]
+    own = [each for each in spec.cluster_ips or (spec.cluster_ip,) if family_of(each) == family]
     if not own:
         return []
     given = [each for each in slices if each.address_type == family]
-    ingress = service.status.load_balancer.ingress if spec.type == "LoadBalancer" else []
+    status = service.status if spec.type == "LoadBalancer" else None
+    ingress = status.load_balancer.ingress if status is not None else []
     balancers = tuple(e.ip for e in ingress if e.ip and e.ip_mode != "Proxy" and family_of(e.ip) == family)
     others = [each for each in spec.external_ips if family_of(each) == family and each != own[0]]
     external = tuple(dict.fromkeys((*others, *balancers)))
     ranges = tuple(each.strip() for each in spec.load_balancer_source_ranges if _is_range(each.strip(), family))
-    found = [(port, tuple(_endpoints(port, given))) for port in spec.ports]
+    affinity = _affinity(service)
+    found = [(port, _endpoints(port.name, port.protocol, given)) for port in spec.ports]
     return [
         ServicePort(
             id=ServicePortName(service.metadata.namespace, service.metadata.name, port.name, port.protocol),
@@ -147,7 +156,7 @@ def service_ports(
             port=port.port,
             node_port=port.node_port or None,
             external=external,
-            affinity=_affinity(service),
+            affinity=affinity,
             internal_policy="Local" if spec.internal_traffic_policy == "Local" else "Cluster",
             external_policy="Local" if spec.external_traffic_policy == "Local" else "Cluster",
             endpoints=endpoints,
@@ -167,20 +176,24 @@ def _is_range(text: str, family: Family) -> bool:
     return family_of(text) == family
 
 
-@lru_cache(maxsize=65536)
-def _place(address: str) -> int | None:
-    """In the order of addresses; None: it is none."""
-    try:
-        return int(ipaddress.ip_address(address))
-    except ValueError:
-        return None
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_is_ipv4 = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}").fullmatch
 
 
 def _is_address(text: str, family: str) -> bool:
-    return _place(text) is not None and family_of(text) == family
+    return _is_ipv4(text) is not None if family == "IPv4" else _is_ipv6(text)
 
 
-def problems(slice_: EndpointSlice) -> list[str]:
+@lru_cache(maxsize=4096)
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def problems(slice_: TrimmedSlice) -> list[str]:
     """What is passed over in it, by field (the API server refuses such slices; others may not)."""
     found: list[str] = []
     if slice_.address_type not in FAMILIES:
@@ -197,7 +210,7 @@ def problems(slice_: EndpointSlice) -> list[str]:
     return found
 
 
-def _affinity(service: Service) -> int | None:
+def _affinity(service: Service | TrimmedService) -> int | None:
     if service.spec.session_affinity != "ClientIP":
         return None
     config = service.spec.session_affinity_config
@@ -205,31 +218,29 @@ def _affinity(service: Service) -> int | None:
     return seconds or AFFINITY_SECONDS
 
 
-def _endpoints(port: ApiPort, slices: Iterable[EndpointSlice]) -> list[Endpoint]:
+def _endpoints(name: str, protocol: str, slices: Iterable[EndpointSlice | TrimmedSlice]) -> tuple[Endpoint, ...]:
     """In a stable order; an address that is in two slices counts once, its better state."""
     found: dict[tuple[str, int], Endpoint] = {}
     for each in slices:
-        numbers = [p.port for p in each.ports if (p.name or "") == port.name and (p.protocol or "TCP") == port.protocol]
+        numbers = [p.port for p in each.ports if (p.name or "") == name and (p.protocol or "TCP") == protocol]
         for number in numbers:
             if number is None or not 0 < number < 65536:
                 continue
             for endpoint in each.endpoints:
-                if not _is_address(endpoint.addresses[0] if endpoint.addresses else "", each.address_type):
+                address = endpoint.addresses[0] if endpoint.addresses else ""
+                if not _is_address(address, each.address_type):
                     continue
-                conditions = endpoint.conditions
+                conditions, hints = endpoint.conditions, endpoint.hints
                 ready = conditions.ready is not False
                 serving = ready if conditions.serving is None else conditions.serving
-                made = Endpoint(
-                    endpoint.addresses[0],
-                    number,
-                    ready,
-                    serving,
-                    bool(conditions.terminating),
-                    endpoint.node_name or "",
-                    tuple(each.name for each in endpoint.hints.for_zones) if endpoint.hints is not None else (),
-                    tuple(each.name for each in endpoint.hints.for_nodes) if endpoint.hints is not None else (),
-                )
-                known = found.get((made.address, number))
-                if known is None or (made.ready and not known.ready):
-                    found[made.address, number] = made
-    return sorted(found.values(), key=lambda each: (_place(each.address) or 0, each.port))
+                zones, nodes = _hinted(hints) if hints is not None else ((), ())
+                node, ending = endpoint.node_name or "", bool(conditions.terminating)
+                made = Endpoint(address, number, ready, serving, ending, node, zones, nodes)
+                known = found.get((address, number))
+                if known is None or (ready and not known.ready):
+                    found[address, number] = made
+    return tuple(sorted(found.values()))
+
+
+def _hinted(hints: EndpointHints) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(each.name for each in hints.for_zones), tuple(each.name for each in hints.for_nodes)

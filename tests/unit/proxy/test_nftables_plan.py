@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.proxy.mode import Node
-from fairlead.proxy.modes.nftables.plan import elements_script, plan
+from fairlead.proxy.modes.nftables.plan import elements_script, moves, plan
 from fairlead.proxy.slots import arrange
 from fairlead.services.model import Endpoint, ServicePort, ServicePortName
 
@@ -30,27 +30,27 @@ def service(*endpoints: Endpoint, **more: object) -> ServicePort:
 
 def test_a_frontend_leads_to_the_chain_of_its_endpoint_count() -> None:
     found = plan([service(Endpoint("10.244.1.2", 8080), Endpoint("10.244.2.2", 8080))], NODE1, {})
-    assert found.elements["service-ips", "10.97.97.97 . tcp . 80"] == "goto lb-2"
-    assert found.elements["endpoints-tcp", "10.97.97.97 . 80 . 1"] == "10.244.2.2 . 8080"
-    assert ("hairpin-connections", "10.244.1.2 . 10.244.1.2") in found.elements
+    assert found.elements["service-ips", ("10.97.97.97", "tcp", 80)] == "goto lb-2"
+    assert found.lines["endpoints-tcp", ("10.97.97.97", 80)] == (("10.244.1.2", 8080), ("10.244.2.2", 8080))
+    assert found.hairpins == ("10.244.1.2", "10.244.2.2")
 
 
 def test_without_endpoints_a_connection_is_refused() -> None:
     found = plan([service(node_port=30080)], NODE1, {})
     assert found.elements == {
-        ("no-endpoint-services", "10.97.97.97 . tcp . 80"): "goto reject-chain",
-        ("no-endpoint-nodeports", "tcp . 30080"): "goto reject-chain",
+        ("no-endpoint-services", ("10.97.97.97", "tcp", 80)): "goto reject-chain",
+        ("no-endpoint-nodeports", ("tcp", 30080)): "goto reject-chain",
     }
 
 
 def test_a_node_without_local_endpoints_drops_what_another_node_could_serve() -> None:
     port = service(Endpoint("10.244.1.2", 80, node="node1"), node_port=30080, external_policy="Local")
     assert (
-        plan([port], Node("node2", "10.244.0.0/16"), {}).elements["no-endpoint-nodeports", "tcp . 30080"]
+        plan([port], Node("node2", "10.244.0.0/16"), {}).elements["no-endpoint-nodeports", ("tcp", 30080)]
         == "goto drop-chain"
     )
     here = plan([port], NODE1, {})
-    chain = here.elements["service-nodeports", "tcp . 30080"].removeprefix("goto ")
+    chain = str(here.elements["service-nodeports", ("tcp", 30080)]).removeprefix("goto ")
     assert here.chains[chain][-1] == "meta l4proto tcp dnat ip to numgen random mod 1 map { 0 : 10.244.1.2 . 80 }"
 
 
@@ -61,8 +61,26 @@ def test_affinity_has_a_set_for_each_endpoint_with_its_timeout() -> None:
 
 
 def test_a_changed_value_is_a_removal_and_an_addition() -> None:
-    key = ("service-ips", "10.97.97.97 . tcp . 80")
+    key = ("service-ips", ("10.97.97.97", "tcp", 80))
     assert elements_script({key: "goto lb-2"}, {key: "goto lb-3"}, "ip") == [
         "delete element ip kube-proxy service-ips { 10.97.97.97 . tcp . 80 }",
         "add element ip kube-proxy service-ips { 10.97.97.97 . tcp . 80 : goto lb-3 }",
     ]
+
+
+@given(ADDRESSES, ADDRESSES)
+def test_a_change_of_endpoints_touches_only_the_slots_that_hold_others(
+    before: list[Endpoint], after: list[Endpoint]
+) -> None:
+    line = ("endpoints-tcp", ("10.97.97.97", 80))
+    old = {line: arrange((), before)}
+    new = {line: arrange(old[line], after)}
+    removed, added = moves(old, new)
+    there = dict(enumerate(old[line]))
+    for (_, (_, _, slot)), target in removed.items():
+        assert there.pop(slot) == target
+    for (_, (_, _, slot)), target in added.items():
+        assert slot not in there
+        there[slot] = target  # type: ignore[assignment]
+    assert there == dict(enumerate(new[line]))
+    assert len(added) <= len({*after} ^ {*before})

@@ -36,7 +36,6 @@ class ObjectMeta(Struct):
     annotations: dict[str, str] = {}
     owner_references: list[OwnerReference] = []
     finalizers: list[str] = []
-    managed_fields: msgspec.Raw | None = None
 
 
 class LabelSelectorRequirement(Struct):

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 
 from fairlead.host.nfnetlink import NfnetlinkError, SetElements
 from fairlead.host.nft import Nft, NftError
+from fairlead.host.nft_reader import NftReader
 from fairlead.proxy.mode import ModeError, Node
+from fairlead.proxy.modes.nftables.adopt import affinity_set, difference, whole
 from fairlead.proxy.modes.nftables.encode import can_encode, encode
-from fairlead.proxy.modes.nftables.plan import Elements, Wanted, elements_script, plan, shared_chain
+from fairlead.proxy.modes.nftables.plan import HAIRPINS, Elements, Wanted, elements_script, moves, plan, shared_chain
 from fairlead.proxy.modes.nftables.skeleton import TABLE, skeleton
 from fairlead.services.model import ServicePort
 
 log = logging.getLogger(__name__)
 
-Key = tuple[str, str]
 NOTHING = Wanted()
 
 
@@ -27,67 +28,87 @@ class _Change:
     last: list[str] = field(default_factory=list)
     removed: Elements = field(default_factory=dict)
     added: Elements = field(default_factory=dict)
-    users: Counter[Key] = field(default_factory=Counter)  # how many more Services need an element
+    users: Counter[str] = field(default_factory=Counter)  # how many more Services have an address
     shared: set[str] = field(default_factory=set)
 
     def script(self, ip: str) -> list[str]:
         return [*self.first, *elements_script(self.removed, self.added, ip), *self.last]
 
     @property
+    def intervals(self) -> bool:
+        return not can_encode(self.removed, self.added)
+
+    @property
     def is_elements_only(self) -> bool:
-        return not self.first and not self.last and can_encode(self.removed, self.added)
+        return not self.first and not self.last and not self.intervals
 
 
 class NftablesMode:
     """One node's table in one family. Services are keyed "namespace/name"."""
 
-    def __init__(self, nft: Nft, elements: SetElements, node: Node) -> None:
+    def __init__(self, nft: Nft, elements: SetElements, there: NftReader, node: Node) -> None:
         self._nft = nft
         self._elements = elements
+        self._there = there
         self._node = node
         self._applied: dict[str, Wanted] = {}
-        self._users: Counter[Key] = Counter()  # how many Services need an element: hairpins are shared
-        self._slots: dict[str, tuple[tuple[str, int], ...]] = {}
+        self._users: Counter[str] = Counter()  # how many Services have an endpoint at an address
         self._shared: set[str] = set()
         self._started = False
+        self._distrusted = False  # what is there: the last attempt to make something of it has failed
 
     def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
         """`changes`: all ports of each Service that may have changed; none: it is gone. Raises ModeError."""
-        wanted = {key: plan(ports, self._node, self._slots) for key, ports in changes.items()}
+        before = {key: self._applied.get(key, NOTHING) for key in changes}
+        wanted = {key: plan(ports, self._node, before[key].lines) for key, ports in changes.items()}
         change = self._change(wanted)
         try:
-            self._make(change)
+            if self._started:
+                self._make(change)
+            else:
+                self._start(change, wanted)
         except (NftError, NfnetlinkError) as error:
             raise ModeError(str(error)) from error
         self._started = True
         self._shared |= change.shared
-        for element, count in change.users.items():
-            self._users[element] += count
-            if not self._users[element]:
-                del self._users[element]
+        for address, count in change.users.items():
+            self._users[address] += count
+            if not self._users[address]:
+                del self._users[address]
         for key, each in wanted.items():
-            self._remember_slots(self._applied.get(key, NOTHING), each)
             if each.elements or each.chains:
                 self._applied[key] = each
             else:
                 self._applied.pop(key, None)
 
     def _make(self, change: _Change) -> None:
-        """Elements go by netlink, which is what nearly all changes are; chains and the first time by nft."""
-        if self._started and change.is_elements_only:
+        """Elements go by netlink, which is what nearly all changes are; chains by nft."""
+        if change.is_elements_only:
             self._elements.change(encode(change.removed), encode(change.added))
-            return
-        script = change.script(self._node.ip)
-        if not self._started:
-            script = [skeleton(self._node), *script]
-        if script:
+        elif script := change.script(self._node.ip):
             self._nft.run("\n".join(script))
+
+    def _start(self, change: _Change, wanted: dict[str, Wanted]) -> None:
+        """The first time. A table that an earlier proxy has left is taken over, or replaced in one transaction."""
+        found = self._there.chains(TABLE)
+        fixed = whole(self._nft, self._node, self._there) if found and not self._distrusted else None
+        self._distrusted = True  # until this has succeeded
+        if fixed is not None:
+            left = difference(self._node, self._there, fixed, wanted.values())
+            self._nft.run("\n".join(left.first))
+            self._elements.change(left.removed, left.added)
+            self._nft.run("\n".join(left.last))
+        elif found or change.intervals:
+            self._nft.run("\n".join([skeleton(self._node), *change.script(self._node.ip)]))
+        else:
+            self._nft.run("\n".join([skeleton(self._node), *change.first]))
+            self._elements.change((), encode(change.added))
+        self._distrusted = False
 
     def restart(self) -> None:
         """What is in the kernel is not what we believed: the next apply starts over, with everything."""
         self._applied.clear()
         self._users.clear()
-        self._slots.clear()
         self._shared.clear()
         self._started = False
 
@@ -98,6 +119,12 @@ class NftablesMode:
     def owns(self, table: str, name: str) -> bool:
         """What is known of clients comes and goes by itself."""
         return table == TABLE and not name.startswith("affinity-")
+
+    def close(self) -> None:
+        """As the end of the process would: the table stays."""
+        self._nft.close()
+        self._elements.close()
+        self._there.close()
 
     def clean_up(self) -> None:
         """Takes the table away."""
@@ -110,22 +137,32 @@ class NftablesMode:
         change = _Change()
         for key, after in wanted.items():
             before = self._applied.get(key, NOTHING)
-            for element, value in before.elements.items():
-                if after.elements.get(element) != value:
-                    change.users[element] -= 1
-                    if not self._users[element] + change.users[element]:
-                        change.removed[element] = value
-            for element, value in after.elements.items():
-                if before.elements.get(element) != value:
-                    change.users[element] += 1
-                    if self._users[element] + change.users[element] == 1:
-                        if change.removed.get(element) == value:
-                            del change.removed[element]
-                        else:
-                            change.added[element] = value
+            removed, added = moves(before.lines, after.lines)
+            change.removed |= removed
+            change.added |= added
+            change.removed |= {e: value for e, value in before.elements.items() if after.elements.get(e) != value}
+            change.added |= {e: value for e, value in after.elements.items() if before.elements.get(e) != value}
+            self._count_hairpins(before, after, change)
             self._share(after, change)
             _own(before, after, change, self._node)
         return change
+
+    def _count_hairpins(self, before: Wanted, after: Wanted, change: _Change) -> None:
+        """These are of an address, whichever Services have it: the first one makes it, and the last takes it away."""
+        if before.hairpins == after.hairpins:
+            return
+        for address in set(before.hairpins).difference(after.hairpins):
+            change.users[address] -= 1
+            if not self._users[address] + change.users[address]:
+                change.removed[HAIRPINS, (address, address)] = ""
+        for address in set(after.hairpins).difference(before.hairpins):
+            change.users[address] += 1
+            if self._users[address] + change.users[address] == 1:
+                key = (HAIRPINS, (address, address))
+                if key in change.removed:
+                    del change.removed[key]
+                else:
+                    change.added[key] = ""
 
     def _share(self, after: Wanted, change: _Change) -> None:
         ip = self._node.ip
@@ -134,25 +171,13 @@ class NftablesMode:
             change.first.append(f"add chain {ip} {TABLE} {chain}")
             change.first += [f"add rule {ip} {TABLE} {chain} {rule}" for rule in shared_chain(chain, ip)]
 
-    def _remember_slots(self, before: Wanted, after: Wanted) -> None:
-        for map_, key in before.elements:
-            if "endpoints-" in map_:
-                self._slots.pop(f"{map_} {key.rpartition(' . ')[0]}", None)
-        found: dict[str, list[tuple[str, int]]] = {}
-        for (map_, key), value in after.elements.items():
-            if map_.startswith(("endpoints-", "nodeport-endpoints-")):
-                address, _, number = value.partition(" . ")
-                found.setdefault(f"{map_} {key.rpartition(' . ')[0]}", []).append((address, int(number)))
-        self._slots.update({frontend: tuple(line) for frontend, line in found.items()})
-
 
 def _own(before: Wanted, after: Wanted, change: _Change, node: Node) -> None:
     """A Service's own chains and sets: made before the elements that lead to them, gone after."""
     ip = node.ip
     for name, seconds in after.affinity_sets.items():
         if name not in before.affinity_sets:
-            described = f"type {node.address_type}; flags dynamic,timeout; timeout {seconds}s;"
-            change.first.append(f"add set {ip} {TABLE} {name} {{ {described} }}")
+            change.first.append(f"add set {ip} {TABLE} {name} {{ {affinity_set(node, seconds)} }}")
     changed = [name for name, rules in after.chains.items() if before.chains.get(name) != rules]
     for name in changed:
         change.first.append(f"add chain {ip} {TABLE} {name}")

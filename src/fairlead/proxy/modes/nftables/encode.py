@@ -5,42 +5,51 @@ import struct
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from fairlead.host.nfnetlink import Element
-from fairlead.proxy.modes.nftables.plan import Elements
+from fairlead.host.nfnetlink import Encoded, element
+from fairlead.proxy.modes.nftables.plan import HAIRPINS, Elements, Key
 
-_PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
-_port = struct.Struct("!Hxx").pack
-
-
-def _number(text: str) -> bytes:
-    """Of `numgen`: in the byte order of the machine."""
-    return struct.pack("=I", int(text))
+_PROTOCOLS = {"tcp": b"\x06\0\0\0", "udp": b"\x11\0\0\0", "sctp": b"\x84\0\0\0"}
+_port = lru_cache(maxsize=4096)(struct.Struct("!Hxx").pack)
+_slot = lru_cache(maxsize=4096)(struct.Struct("=I").pack)  # of `numgen`: in the byte order of the machine
 
 
-@lru_cache(maxsize=65536)
 def _address(text: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
 
 
-def _service(text: str) -> bytes:
-    return _port(int(text))
+def _service(key: Key) -> bytes:
+    address, protocol, port = key
+    return _address(address) + _PROTOCOLS[protocol] + _port(port)
 
 
-def _protocol(text: str) -> bytes:
-    return bytes((_PROTOCOLS[text], 0, 0, 0))
+def _node_port(key: Key) -> bytes:
+    protocol, port = key
+    return _PROTOCOLS[protocol] + _port(port)
 
 
-Parts = tuple[Callable[[str], bytes], ...]
-_BY_ADDRESS: Parts = (_address, _protocol, _service)
-_KEYS: dict[str, Parts] = {
-    "service-ips": _BY_ADDRESS,
-    "no-endpoint-services": _BY_ADDRESS,
-    "service-nodeports": (_protocol, _service),
-    "no-endpoint-nodeports": (_protocol, _service),
-    "hairpin-connections": (_address, _address),
-    "guarded-services": _BY_ADDRESS,
-    **{f"endpoints-{protocol}": (_address, _service, _number) for protocol in _PROTOCOLS},
-    **{f"nodeport-endpoints-{protocol}": (_service, _number) for protocol in _PROTOCOLS},
+def _endpoint(key: Key) -> bytes:
+    address, port, slot = key
+    return _address(address) + _port(port) + _slot(slot)
+
+
+def _node_port_endpoint(key: Key) -> bytes:
+    port, slot = key
+    return _port(port) + _slot(slot)
+
+
+def _hairpin(key: Key) -> bytes:
+    return _address(key[0]) * 2
+
+
+_KEYS: dict[str, Callable[[Key], bytes]] = {
+    "service-ips": _service,
+    "no-endpoint-services": _service,
+    "service-nodeports": _node_port,
+    "no-endpoint-nodeports": _node_port,
+    "guarded-services": _service,
+    HAIRPINS: _hairpin,
+    **{f"endpoints-{protocol}": _endpoint for protocol in _PROTOCOLS},
+    **{f"nodeport-endpoints-{protocol}": _node_port_endpoint for protocol in _PROTOCOLS},
 }
 
 
@@ -49,13 +58,10 @@ def can_encode(*changes: Elements) -> bool:
     return all(map_ in _KEYS for elements in changes for map_, _ in elements)
 
 
-def encode(elements: Elements) -> Iterator[tuple[str, Element]]:
+def encode(elements: Elements) -> Iterator[Encoded]:
     for (map_, key), value in elements.items():
-        parts = b"".join([part(text) for part, text in zip(_KEYS[map_], key.split(" . "), strict=True)])
-        if value.startswith("goto "):
-            yield map_, Element(parts, goto=value[5:])
-        elif value:
-            address, _, port = value.partition(" . ")
-            yield map_, Element(parts, _address(address) + _service(port))
+        encoded = _KEYS[map_](key)
+        if isinstance(value, tuple):
+            yield map_, element(encoded, _address(value[0]) + _port(value[1]))
         else:
-            yield map_, Element(parts)
+            yield map_, element(encoded, goto=value[5:])

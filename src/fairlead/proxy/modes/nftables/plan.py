@@ -6,23 +6,30 @@ affinity and `externalTrafficPolicy: Local` need chains of a Service's own.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
 
 from fairlead.proxy.mode import Node
 from fairlead.proxy.modes.nftables.skeleton import PROTOCOLS, TABLE
-from fairlead.proxy.slots import Line, arrange
+from fairlead.proxy.slots import Line, Target, arrange
 from fairlead.services.model import Endpoint, ServicePort
 
-Elements = dict[tuple[str, str], str]  # (map or set, key) → value; "" in a set
-Slots = Mapping[str, Line]  # the order of endpoints, by frontend: "endpoints-tcp 10.96.0.10 . 53"
+HAIRPINS = "hairpin-connections"
+Key = tuple[Any, ...]  # its parts, as nft prints them with " . " between them: ("10.96.0.10", "udp", 53)
+Elements = dict[tuple[str, Key], str | Target]  # (map or set, key) → value; "" in a set
+Lines = dict[tuple[str, Key], Line]  # (map, frontend) → its endpoints by slot
 
 
 @dataclass(slots=True)
 class Wanted:
-    """What one Service needs: elements of shared maps, shared chains, and chains and sets of its own."""
+    """What one Service needs: elements of maps that no other Service has, endpoints in their slots, addresses that may
+    reach themselves, shared chains, and chains and sets of its own."""
 
     elements: Elements = field(default_factory=dict)
+    lines: Lines = field(default_factory=dict)
+    hairpins: tuple[str, ...] = ()
     shared: set[str] = field(default_factory=set)
     chains: dict[str, tuple[str, ...]] = field(default_factory=dict)  # name → rules
     affinity_sets: dict[str, int] = field(default_factory=dict)  # name → seconds
@@ -34,26 +41,28 @@ class _Frontend:
 
     verdicts: str
     refusals: str
-    key: str  # in these two
-    endpoints: str
-    endpoints_key: str
+    key: Key  # in these two
+    line: tuple[str, Key]
     chain: str  # prefix of the shared chains
 
 
-def plan(ports: Iterable[ServicePort], node: Node, slots: Slots) -> Wanted:
-    """All ports of one Service. `slots`: the order so far; an endpoint keeps its slot where it can."""
+def plan(ports: Iterable[ServicePort], node: Node, before: Lines) -> Wanted:
+    """All ports of one Service. `before`: an endpoint keeps its slot where it can."""
     wanted = Wanted()
+    hairpins: dict[str, None] = {}
     for port in ports:
-        _Planner(port, node, slots, wanted).plan()
+        _Planner(port, node, before, wanted, hairpins).plan()
+    wanted.hairpins = tuple(hairpins)
     return wanted
 
 
 class _Planner:
-    def __init__(self, port: ServicePort, node: Node, slots: Slots, wanted: Wanted) -> None:
+    def __init__(self, port: ServicePort, node: Node, before: Lines, wanted: Wanted, hairpins: dict[str, None]) -> None:
         self._port = port
         self._node = node
-        self._slots = slots
+        self._before = before
         self._wanted = wanted
+        self._hairpins = hairpins
         self._protocol = port.id.protocol.lower()
         self._anywhere = port.everywhere
 
@@ -63,7 +72,7 @@ class _Planner:
         self._balance(self._address(port.cluster_ip), inside, masquerade=False)
         external = [self._address(address) for address in port.external]
         for address in port.guarded:
-            self._guard(f"{address} . {self._protocol} . {port.port}")
+            self._guard((address, self._protocol, port.port))
         if port.node_port is not None:
             external.append(self._node_port(port.node_port))
         for frontend in external:
@@ -73,14 +82,13 @@ class _Planner:
                 self._keep_source(frontend, port.endpoints_for(self._node.name, from_outside=True))
 
     def _address(self, address: str) -> _Frontend:
-        key = f"{address} . {self._protocol} . {self._port.port}"
-        map_ = f"endpoints-{self._protocol}"
-        return _Frontend("service-ips", "no-endpoint-services", key, map_, f"{address} . {self._port.port}", "lb")
+        number = self._port.port
+        line = (f"endpoints-{self._protocol}", (address, number))
+        return _Frontend("service-ips", "no-endpoint-services", (address, self._protocol, number), line, "lb")
 
     def _node_port(self, number: int) -> _Frontend:
-        key = f"{self._protocol} . {number}"
-        map_ = f"nodeport-endpoints-{self._protocol}"
-        return _Frontend("service-nodeports", "no-endpoint-nodeports", key, map_, str(number), "np")
+        line = (f"nodeport-endpoints-{self._protocol}", (number,))
+        return _Frontend("service-nodeports", "no-endpoint-nodeports", (self._protocol, number), line, "np")
 
     def _balance(self, frontend: _Frontend, endpoints: Sequence[Endpoint], *, masquerade: bool) -> None:
         if endpoints:
@@ -89,11 +97,11 @@ class _Planner:
         else:
             self._refuse(frontend)
 
-    def _guard(self, key: str) -> None:
+    def _guard(self, key: Key) -> None:
         """loadBalancerSourceRanges: silence for everybody else."""
         self._wanted.elements["guarded-services", key] = ""
         for each in self._port.source_ranges:
-            self._wanted.elements["allowed-sources", f"{key} . {each}"] = ""
+            self._wanted.elements["allowed-sources", (*key, each)] = ""
 
     def _refuse(self, frontend: _Frontend) -> None:
         """Where only other nodes have endpoints it is silence, so that a load balancer tries one of them."""
@@ -119,7 +127,7 @@ class _Planner:
         else:
             rules.append(self._drawn(local))
             self._allow_hairpins(local)
-        name = f"external-{self._short(frontend.verdicts, frontend.key)}"
+        name = f"external-{self._short(frontend.verdicts, *map(str, frontend.key))}"
         self._wanted.chains[name] = tuple(rules)
         self._wanted.elements[frontend.verdicts, frontend.key] = f"goto {name}"
 
@@ -127,10 +135,7 @@ class _Planner:
         """The chain that takes one of the endpoints."""
         if self._port.affinity is not None:
             return self._affinity("masq-service" if masquerade else "service", endpoints)
-        order = arrange(self._slots.get(f"{frontend.endpoints} {frontend.endpoints_key}", ()), endpoints)
-        for slot, (address, number) in enumerate(order):
-            key = f"{frontend.endpoints_key} . {slot}"
-            self._wanted.elements[frontend.endpoints, key] = f"{address} . {number}"
+        self._wanted.lines[frontend.line] = arrange(self._before.get(frontend.line, ()), endpoints)
         chain = f"{'masq-' if masquerade else ''}{frontend.chain}-{len(endpoints)}"
         self._wanted.shared.add(chain)
         self._allow_hairpins(endpoints)
@@ -151,7 +156,7 @@ class _Planner:
             self._wanted.affinity_sets[set_] = self._port.affinity
             self._wanted.chains[chain] = (
                 f"update @{set_} {{ {self._node.ip} saddr }}",
-                f"meta l4proto {self._protocol} dnat to {_target(each)}",
+                f"meta l4proto {self._protocol} dnat to {_dialled(each)}",
             )
             known.append(f"{self._node.ip} saddr @{set_} goto {chain}")
             drawn.append(f"{slot} : goto {chain}")
@@ -163,15 +168,14 @@ class _Planner:
         return name
 
     def _allow_hairpins(self, endpoints: Iterable[Endpoint]) -> None:
-        for each in endpoints:
-            self._wanted.elements["hairpin-connections", f"{each.address} . {each.address}"] = ""
+        self._hairpins |= {each.address: None for each in endpoints}
 
     def _short(self, *parts: str) -> str:
         name = "|".join((str(self._port.id), self._port.id.protocol, *parts))
         return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def _target(endpoint: Endpoint) -> str:
+def _dialled(endpoint: Endpoint) -> str:
     address = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
     return f"{address}:{endpoint.port}"
 
@@ -190,13 +194,34 @@ def shared_chain(name: str, ip: str) -> tuple[str, ...]:
     )
 
 
+def moves(before: Lines, after: Lines) -> tuple[Elements, Elements]:
+    """The slots whose endpoint is another: what they hold no more, and what they hold now."""
+    removed: Elements = {}
+    added: Elements = {}
+    for line in before.keys() | after.keys():
+        old, new = before.get(line, ()), after.get(line, ())
+        if old == new:
+            continue
+        map_, key = line
+        for slot, (was, is_) in enumerate(zip_longest(old, new)):
+            if was == is_:
+                continue
+            if was is not None:
+                removed[map_, (*key, slot)] = was
+            if is_ is not None:
+                added[map_, (*key, slot)] = is_
+    return removed, added
+
+
 def elements_script(removed: Elements, added: Elements, ip: str) -> list[str]:
-    """Removals first: a key that gets another value is both."""
+    """In the table of the family `ip` or `ip6`. Removals first: a key that gets another value is both."""
     lines = []
     for verb, elements in (("delete", removed), ("add", added)):
         by_map: dict[str, list[str]] = {}
         for (map_, key), value in elements.items():
-            text = key if verb == "delete" or not value else f"{key} : {value}"
+            text = " . ".join(map(str, key))
+            if verb == "add" and value:
+                text += f" : {value if isinstance(value, str) else f'{value[0]} . {value[1]}'}"
             by_map.setdefault(map_, []).append(text)
         lines += [f"{verb} element {ip} {TABLE} {map_} {{ {', '.join(items)} }}" for map_, items in by_map.items()]
     return lines

@@ -9,13 +9,17 @@ TABLE = "kube-proxy"
 PROTOCOLS = ("tcp", "udp", "sctp")
 
 
-def skeleton(node: Node) -> str:
-    """Replaces a table of its family that is there: what an earlier proxy left is not trusted.
+FRESH = "kube-proxy-fresh"  # the fixed part beside a table that an earlier proxy left, to compare it with
+
+
+def skeleton(node: Node, table: str = TABLE) -> str:
+    """Replaces a table of its family that is there. FRESH is dormant: no packet sees it.
 
     Endpoints have a map for each protocol: in a key of several parts, nft knows `th dport` only by its size, and
     `tcp dport` makes a rule match TCP only.
     """
     ip, address = node.ip, node.address_type
+    dormant = "flags dormant;" if table == FRESH else ""
     maps = "\n    ".join(
         f"map endpoints-{protocol} {{ typeof {ip} daddr . {protocol} dport . numgen random mod 2 : "
         f"{ip} daddr . {protocol} dport; }}\n    "
@@ -26,9 +30,10 @@ def skeleton(node: Node) -> str:
     mark = f"{node.masquerade_mark:#x}"
     outsiders = "" if node.masquerade_all else f"{ip} saddr != {node.pod_cidr} "
     return f"""\
-add table {ip} {TABLE}
-delete table {ip} {TABLE}
-table {ip} {TABLE} {{
+add table {ip} {table}
+delete table {ip} {table}
+table {ip} {table} {{
+    {dormant}
     map service-ips {{ type {address} . inet_proto . inet_service : verdict; }}
     map service-nodeports {{ type inet_proto . inet_service : verdict; }}
     map no-endpoint-services {{ type {address} . inet_proto . inet_service : verdict; }}

@@ -1,0 +1,79 @@
+"""One node's proxy with many Services: what it holds and uses at rest, and how it comes back when it is killed."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvloop
+
+from bench.cluster import FAIRLEAD, NAME, Cluster, cluster
+from bench.filling import cluster_ip, fill
+from bench.result import Result
+
+AT_REST, FULL = 5_000, 10_000
+IDLE_SECONDS = 30.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def run() -> Iterator[Result]:
+    with cluster() as running:
+        empty = _proxy(running)["pss"] / 1e6
+        uvloop.run(fill(running.config, range(AT_REST)))
+        _await_rules(running, AT_REST - 1)
+        time.sleep(5)
+        proxy = _proxy(running)
+        yield Result(
+            f"a proxy's memory, {AT_REST} Services × 5", proxy["pss"] / 1e6, "MB", "without any", empty, "≤ 80"
+        )
+        before = _cpu(proxy["pid"])
+        time.sleep(IDLE_SECONDS)
+        yield Result(f"  its CPU in {IDLE_SECONDS:.0f} idle seconds", _cpu(proxy["pid"]) - before, "s", target="≤ 0.1")
+        uvloop.run(fill(running.config, range(AT_REST, FULL)))
+        _await_rules(running, FULL - 1)
+        yield Result(f"from kill -9 to all rules, {FULL} Services × 5", _restart(running), "s", target="≤ 1.5 + start")
+
+
+def _proxy(running: Cluster) -> dict[str, int]:
+    """The largest of the nodes' proxies, by its share of memory."""
+    found = [each for each in running.status()["processes"] if "proxy" in each["name"]]
+    return max(found, key=lambda each: int(each["pss"]))
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of user and system time (proc(5), stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _await_rules(running: Cluster, number: int) -> None:
+    """Until every node has the Service of this number. Raises TimeoutError."""
+    key = f"{{ {cluster_ip(number)} . tcp . 80 }}"
+    for node in running.nodes:
+        deadline = time.monotonic() + 60
+        command = [FAIRLEAD, "exec", "--name", NAME, node, "--", "nft", "get", "element", "ip", "kube-proxy"]
+        while subprocess.run([*command, "service-ips", key], capture_output=True, check=False).returncode:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{node} has no rule for Service {number}")
+            time.sleep(0.1)
+
+
+def _restart(running: Cluster) -> float:
+    """Seconds until the new process says that it is healthy, on the node of the proxy that was killed."""
+    proxies = [each for each in running.status()["processes"] if "proxy" in each["name"]]
+    os.kill(proxies[-1]["pid"], signal.SIGKILL)
+    began = time.monotonic()
+    time.sleep(0.05)
+    while time.monotonic() < began + 60:
+        healthy = [_is_healthy(node) for node in running.nodes]
+        if all(healthy):
+            return time.monotonic() - began
+        time.sleep(0.02)
+    raise TimeoutError("the proxy does not come back")
+
+
+def _is_healthy(node: str) -> bool:
+    command = [FAIRLEAD, "exec", "--name", NAME, node, "--", "curl", "-fsm1", "http://127.0.0.1:10256/healthz"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
