@@ -51,9 +51,14 @@ def cluster_plan(layout: Layout) -> AddressPlan:
     type=click.Choice(["ebpf", "iptables", "ipvs", "nftables", "userspace"]),
     help="How kube-proxy programs Services: as before, or nftables in a new cluster.",
 )
+@click.option(
+    "--image-aliases/--no-image-aliases",
+    default=True,
+    help="Whether pods of ingress-nginx's images run our controller, or what a registry has under these names.",
+)
 @NAME
 @OUTPUT
-def up(nodes: int, proxy_mode: str | None, name: str, output: str) -> None:
+def up(nodes: int, proxy_mode: str | None, image_aliases: bool, name: str, output: str) -> None:
     """Start a cluster, and return when it serves.
 
     What was stored in it before is kept. Its nodes are network namespaces; the address plan is the tutorial's: nodes
@@ -72,7 +77,7 @@ def up(nodes: int, proxy_mode: str | None, name: str, output: str) -> None:
     timings = bringup.Timings(told=told)
     from fairlead.cli.main import main
 
-    plan = bringup.start(layout, nodes, main, timings)
+    plan = bringup.start(layout, nodes, main, timings, image_aliases=image_aliases)
     import uvloop  # while the API server starts
 
     uvloop.run(bringup.wait_until_serving(layout, plan, proxy_mode, timings))

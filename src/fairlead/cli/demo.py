@@ -20,7 +20,7 @@ def demo(context: click.Context) -> None:
     if store.resolve(IMAGE) is None:
         click.echo(f"building the image {IMAGE} from this machine's Debian package")
         build(store, PACKAGE, IMAGE)
-    context.invoke(up, nodes=3, proxy_mode=None, name="default", output="text")
+    context.invoke(up, nodes=3, proxy_mode=None, image_aliases=True, name="default", output="text")
 
     from fairlead.cluster.demo import show
 

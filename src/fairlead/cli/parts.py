@@ -130,6 +130,7 @@ def scheduler(kubeconfig: str | None) -> None:
 @click.option("--cluster-domain", default="cluster.local", show_default=True)
 @click.option("--node-labels", default="", help="key=value,…")
 @click.option("--register-with-taints", default="", help="key=value:effect,…")
+@click.option("--image-aliases/--no-image-aliases", default=True, help="Whether ingress-nginx's images are ours.")
 def agent(**given: Any) -> None:
     """Run a node's pods."""
     from fairlead.node.part import serve
@@ -153,6 +154,7 @@ def agent(**given: Any) -> None:
         cluster_dns=given["cluster_dns"],
         cluster_domain=given["cluster_domain"],
         pod_cidr=given["pod_cidr"],
+        image_aliases=given["image_aliases"],
     )
     run(serve(options))
 

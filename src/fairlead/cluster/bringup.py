@@ -46,7 +46,7 @@ class Timings:
         self.told(what, seconds)
 
 
-def start(layout: Layout, nodes: int, run: warden.Run, timings: Timings) -> AddressPlan:
+def start(layout: Layout, nodes: int, run: warden.Run, timings: Timings, *, image_aliases: bool = True) -> AddressPlan:
     """Starts the processes; returns when the API answers. Raises ClusterError."""
     teardown.remove_leftovers(layout)
     for folder in ("logs", "parts", "exits", "nodes", "netns"):
@@ -56,7 +56,7 @@ def start(layout: Layout, nodes: int, run: warden.Run, timings: Timings) -> Addr
     plan = address_plan(_network(layout), nodes)
     credentials.issue(layout, plan)
     timings.mark("certificates")
-    parts = [part.to_json() for part in parts_of(layout, plan)]
+    parts = [part.to_json() for part in parts_of(layout, plan, image_aliases=image_aliases)]
     described = {
         "name": layout.name,
         "network": plan.network,

@@ -31,7 +31,7 @@ class PartSpec:
         return asdict(self)
 
 
-def parts_of(layout: Layout, plan: AddressPlan) -> list[PartSpec]:
+def parts_of(layout: Layout, plan: AddressPlan, *, image_aliases: bool) -> list[PartSpec]:
     master = str(layout.namespace(plan.control_plane.name))
     pki = layout.pki
 
@@ -66,10 +66,13 @@ def parts_of(layout: Layout, plan: AddressPlan) -> list[PartSpec]:
         part("scheduler", "scheduler", f"--kubeconfig={pki / 'scheduler.conf'}"),
     ]
     alone = len(plan.nodes) == 1  # then its pods have nowhere else to go
-    return found + [_agent(layout, node, tainted=node.control_plane and not alone) for node in plan.nodes]
+    return found + [
+        _agent(layout, node, tainted=node.control_plane and not alone, image_aliases=image_aliases)
+        for node in plan.nodes
+    ]
 
 
-def _agent(layout: Layout, node: NodePlan, *, tainted: bool) -> PartSpec:
+def _agent(layout: Layout, node: NodePlan, *, tainted: bool, image_aliases: bool) -> PartSpec:
     pki, network = layout.pki, str(layout.namespace(node.name))
     argv = [
         "agent",
@@ -91,6 +94,8 @@ def _agent(layout: Layout, node: NodePlan, *, tainted: bool) -> PartSpec:
     ]
     if node.control_plane:
         argv.append("--node-labels=node-role.kubernetes.io/control-plane=,node-role.kubernetes.io/master=")
+    if not image_aliases:
+        argv.append("--no-image-aliases")
     if tainted:
         argv.append(f"--register-with-taints={CONTROL_PLANE_TAINT}=:NoSchedule")
     return PartSpec(f"agent-{node.name}", tuple(argv), network, str(layout.run / "logs" / f"agent-{node.name}.log"))

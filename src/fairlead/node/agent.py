@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 from fairlead.api.types.core import Node, Pod
@@ -17,7 +16,7 @@ from fairlead.node.pod_worker import PodWorker
 from fairlead.node.service_links import LinkedService, variables
 from fairlead.node.settings import Options
 from fairlead.runtime.crun.runtime import CrunRuntime
-from fairlead.runtime.images import registry
+from fairlead.runtime.images.source import ImageSource
 from fairlead.runtime.images.store import ImageStore
 from fairlead.runtime.interface import ContainerRecord, Runtime, SandboxRecord
 from fairlead.runtime.part_image import is_part
@@ -38,7 +37,7 @@ class Agent:
         self.crun = CrunRuntime(run, state / "containers", exits, store, self.records)
         self.parts = PartRuntime(run, Path(options.zygote), exits, self.records, options.network)
         self.crun.exited = self.parts.exited = self._exited
-        self.images = Images(store, partial(registry.pull, store))
+        self.images = Images(store, ImageSource(store), aliases=options.image_aliases)
         self.network = PodNetwork()
         self.allocatable: Mapping[str, str] = {}
         self.workers: dict[str, PodWorker] = {}  # by the pod's uid

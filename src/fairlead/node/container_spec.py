@@ -42,6 +42,7 @@ def container_spec(
         capabilities_add=tuple(capabilities.add),
         capabilities_drop=tuple(capabilities.drop),
         read_only_root=context.read_only_root_filesystem,
+        no_new_privileges=context.allow_privilege_escalation is False,
         title=metadata.name,
     )
 

@@ -1,33 +1,48 @@
-"""Images for a pod's containers: here already, pulled, or refused; told in the kubelet's words."""
+"""Images for a pod's containers: here already, pulled, made here, or refused; told in the kubelet's words."""
 
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from fairlead.api.types.core import Container
 from fairlead.node import backoff
 from fairlead.node.backoff import BackOff
-from fairlead.runtime.images.from_package import BUILT_FROM
+from fairlead.runtime.images.recipe import BUILT_FROM
 from fairlead.runtime.images.store import ImageStore
-from fairlead.runtime.interface import Image, ImageFault
+from fairlead.runtime.images.substitutes import alias_of, fallback_of
+from fairlead.runtime.interface import Image, ImageFault, RegistryUnreachable
 
 Tell = Callable[[str, str, str], None]  # Normal or Warning, reason, message
 
 
-class Images:
-    """`pull` brings one image from its registry into the store; it raises ImageFault."""
+class Source(Protocol):
+    """Where images come from. All of it blocks and may raise ImageFault."""
 
-    def __init__(self, store: ImageStore, pull: Callable[[str], Image]) -> None:
+    def pull(self, name: str) -> Image:
+        """From its registry. Raises RegistryUnreachable where nobody there answers."""
+
+    def made(self, recipe: str) -> Image | None:
+        """What was made of a recipe as things are now."""
+
+    def make(self, recipe: str) -> Image: ...
+
+
+class Images:
+    """With `aliases`, names that stand for parts of ours are never asked of a registry."""
+
+    def __init__(self, store: ImageStore, source: Source, *, aliases: bool) -> None:
         self._store = store
-        self._pull = pull
+        self._source = source
+        self._aliases = aliases
         self._locks: dict[str, asyncio.Lock] = {}
         self._backoffs: dict[str, tuple[BackOff, float]] = {}  # image → back-off, when it last failed
 
     async def ensure(self, container: Container, tell: Tell) -> Image:
         """Raises ImageFault: ErrImagePull, ImagePullBackOff, ErrImageNeverPull, InvalidImageName."""
-        name = container.image
-        there = self._store.resolve(name)
-        if there is not None and container.image_pull_policy != "Always":
+        name, alias = container.image, alias_of(container.image)
+        there = await self._there(name, alias)
+        if there is not None and (container.image_pull_policy != "Always" or alias):
             tell("Normal", "Pulled", f'Container image "{name}" already present on machine{_origin(there)}')
             return there
         if container.image_pull_policy == "Never":
@@ -39,7 +54,7 @@ class Images:
             tell("Normal", "Pulling", f'Pulling image "{name}"')
             began = time.time()
             try:
-                image = await asyncio.to_thread(self._pull, name)
+                image = await asyncio.to_thread(self._get, name, alias if self._aliases else None)
             except ImageFault as fault:
                 if there is not None and there.labels.get(BUILT_FROM):
                     # There is no registry that this one came from; what `Always` wants to know, nobody can answer.
@@ -51,9 +66,47 @@ class Images:
                 tell("Warning", "Failed", f"Error: {fault.reason}")
                 raise
         self._backoffs.pop(name, None)
-        took = time.time() - began
-        tell("Normal", "Pulled", f'Successfully pulled image "{name}" in {took * 1000:.0f}ms')
+        took = f"in {(time.time() - began) * 1000:.0f}ms"
+        origin = _origin(image)
+        verb = "Successfully made" if origin else "Successfully pulled"
+        tell("Normal", "Pulled", f'{verb} image "{name}" {took}{origin}')
         return image
+
+    async def _there(self, name: str, alias: str | None) -> Image | None:
+        """An alias leads to what is made of this machine's packages as they are now; without aliases, an image that was
+        made for one is not the one that is wanted."""
+        there = self._store.resolve(name)
+        if alias is None:
+            return there
+        if not self._aliases:
+            return None if there is not None and there.labels.get(BUILT_FROM) else there
+        made = await asyncio.to_thread(self._source.made, alias)
+        if made is None:
+            return None
+        if there is None or there.id != made.id:
+            self._store.tag(made.reference, name)
+        return self._store.resolve(name)
+
+    def _get(self, name: str, alias: str | None) -> Image:
+        """Runs in a thread of its own."""
+        if alias is not None:
+            return self._make(name, alias)
+        try:
+            return self._source.pull(name)
+        except RegistryUnreachable as fault:
+            fallback = fallback_of(name)
+            if fallback is None:
+                raise
+            try:
+                return self._make(name, fallback)
+            except ImageFault as another:
+                raise ImageFault(fault.reason, f"{fault}; and it cannot be made here: {another}") from fault
+
+    def _make(self, name: str, recipe: str) -> Image:
+        self._store.tag(self._source.make(recipe).reference, name)
+        found = self._store.resolve(name)
+        assert found is not None
+        return found
 
     def retry_at(self, name: str) -> float:
         known = self._backoffs.get(name)

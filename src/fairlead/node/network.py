@@ -24,6 +24,8 @@ NODE_SETTINGS = {
     "net.ipv4.conf.default.send_redirects": "0",
     "net.ipv4.neigh.default.gc_thresh3": "16384",
 }
+# In a pod, as containerd 2 has it: whoever runs there may listen on ports below 1024, since they are the pod's own.
+POD_SETTINGS = {"net.ipv4.ip_unprivileged_port_start": "0"}
 
 
 def host_interface(sandbox: str) -> str:
@@ -65,6 +67,7 @@ class PodNetwork:
                 pod.route_add("0.0.0.0/0", via=GATEWAY, index=index, onlink=True)
         finally:
             pod.close()
+        sysctl.write(POD_SETTINGS, namespace)
         self._node.route_add(f"{address}/32", index=self._node.link_index(name))
 
     def tear_down(self, sandbox: str) -> None:

@@ -25,3 +25,4 @@ class Options:
     cluster_domain: str = "cluster.local"
     pod_cidr: str | None = None  # None: the control plane gives one
     port: int = 10250
+    image_aliases: bool = True

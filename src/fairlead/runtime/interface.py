@@ -24,6 +24,10 @@ class ImageFault(RuntimeFault):
     """ErrImagePull, ErrImageNeverPull, InvalidImageName, …"""
 
 
+class RegistryUnreachable(ImageFault):
+    """Nobody answers where the image should come from: not a word about the image itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     source: str
@@ -70,6 +74,7 @@ class ContainerSpec:
     capabilities_add: tuple[str, ...] = ()
     capabilities_drop: tuple[str, ...] = ()
     read_only_root: bool = False
+    no_new_privileges: bool = False
     title: str = ""
 
 

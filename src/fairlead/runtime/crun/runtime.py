@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import hashlib
 import json
 import logging
 import os
@@ -290,13 +291,14 @@ class CrunRuntime:
 
     async def execute(self, container: ContainerRecord, argv: Sequence[str], *, tty: bool, stdin: bool) -> Process:
         """Starts a command. Its exit code: `process.wait(pid)`; crun's own failures come on standard error."""
-        command = [*self._crun("--log=/dev/null"), "exec"]
+        described = self._process_like(container, argv, tty=tty)
+        command = [*self._crun("--log=/dev/null"), "exec", f"--process={described}"]
         if tty:
             console, path = _console()
             null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
             try:
                 pid = process.spawn(
-                    [*command, "--tty", f"--console-socket={path}", container.id, *argv],
+                    [*command, "--tty", f"--console-socket={path}", container.id],
                     stdin=null,
                     stdout=null,
                     stderr=null,
@@ -312,11 +314,27 @@ class CrunRuntime:
         out, out_end = os.pipe2(os.O_CLOEXEC)
         err, err_end = os.pipe2(os.O_CLOEXEC)
         try:
-            pid = process.spawn([*command, container.id, *argv], stdin=source, stdout=out_end, stderr=err_end)
+            pid = process.spawn([*command, container.id], stdin=source, stdout=out_end, stderr=err_end)
         finally:
             for descriptor in (source, out_end, err_end):
                 os.close(descriptor)
         return Process(pid, stdin=fed, stdout=out, stderr=err)
+
+    def _process_like(self, container: ContainerRecord, argv: Sequence[str], *, tty: bool) -> Path:
+        """A command as whom the container runs: user, capabilities, variables, folder. crun by itself would make it
+        root. Raises RuntimeFault."""
+        bundle = self._run / "bundles" / container.id
+        try:
+            described = json.loads((bundle / "config.json").read_text())["process"]
+        except OSError as error:
+            raise RuntimeFault("ExecError", f"container {container.name} is not running") from error
+        if tty and not any(entry.startswith("TERM=") for entry in described["env"]):
+            described["env"].append("TERM=xterm")
+        text = json.dumps({**described, "args": list(argv), "terminal": tty})
+        path = bundle / f"exec-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+        if not path.exists():
+            path.write_text(text)
+        return path
 
     def attach(self, container: ContainerRecord, *, stdin: bool) -> Process:
         pump, ended = self._pumps.get(container.id), self._ended.get(container.id)

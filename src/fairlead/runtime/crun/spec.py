@@ -46,7 +46,7 @@ def config(spec: ContainerSpec, image: Image, namespaces: dict[str, str], passwd
             "cwd": spec.working_dir or image.working_dir or "/",
             "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
             "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 20000, "soft": 20000}],
-            "noNewPrivileges": False,
+            "noNewPrivileges": spec.no_new_privileges,
         },
         "root": {"path": "rootfs", "readonly": spec.read_only_root},
         "mounts": [*_system_mounts(privileged=spec.privileged), *_own_mounts(spec)],

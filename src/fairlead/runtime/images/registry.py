@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead.runtime.images import reference
 from fairlead.runtime.images.reference import Reference
 from fairlead.runtime.images.store import ImageStore
-from fairlead.runtime.interface import Image, ImageFault
+from fairlead.runtime.interface import Image, ImageFault, RegistryUnreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -25,7 +25,7 @@ ACCEPT = ", ".join(
         "application/vnd.docker.distribution.manifest.list.v2+json",
     )
 )
-SECONDS = 20.0
+SECONDS, CONNECT_SECONDS = 20.0, 5.0
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}.get(os.uname().machine, os.uname().machine)
 
 
@@ -38,11 +38,16 @@ def pull(store: ImageStore, name: str) -> Image:
     except reference.InvalidReferenceError as error:
         raise ImageFault("InvalidImageName", str(error)) from error
     try:
-        with httpx.Client(base_url=_base(wanted), follow_redirects=True, timeout=SECONDS) as client:
+        with httpx.Client(
+            base_url=_base(wanted), follow_redirects=True, timeout=httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
+        ) as client:
             return _Pull(store, wanted, client).run()
     except (KeyError, TypeError, ValueError) as error:
         text = f'failed to pull and unpack image "{wanted}": the registry answered what is no image: {error!r}'
         raise ImageFault("ErrImagePull", text) from error
+    except httpx.TransportError as error:
+        text = f'failed to pull and unpack image "{wanted}": failed to resolve reference "{wanted}": {error}'
+        raise RegistryUnreachable("ErrImagePull", text) from error
     except httpx.HTTPError as error:
         text = f'failed to pull and unpack image "{wanted}": failed to resolve reference "{wanted}": {error}'
         raise ImageFault("ErrImagePull", text) from error

@@ -4,6 +4,8 @@
 made beside it and renamed.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -11,16 +13,17 @@ import shutil
 import tarfile
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from fairlead.runtime.images import reference, unpack
 from fairlead.runtime.images.reference import Reference
 from fairlead.runtime.interface import Image, ImageFault
 
 Json = dict[str, Any]
+Layer = tuple[str, int, str]  # digest, size, diff id
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -56,6 +59,16 @@ class ImageStore:
             size = sum(layer["size"] for layer in manifest["layers"])
             found.append(Listed(reference.parse(name).familiar, manifest["config"]["digest"], size, entry["at"]))
         return found
+
+    def layers(self, name: str) -> tuple[Layer, ...]:
+        """(digest, size, diff id) of each. Raises ImageFault where the image is not here."""
+        entry = self._index().get(str(_parsed(name)))
+        if entry is None:
+            raise ImageFault("ErrImageNeverPull", f"No such image: {name}")
+        manifest = json.loads(self.blob(entry["digest"]).read_bytes())
+        described = json.loads(self.blob(manifest["config"]["digest"]).read_bytes())
+        pairs = zip(manifest["layers"], described["rootfs"]["diff_ids"], strict=True)
+        return tuple((layer["digest"], layer["size"], diff_id) for layer, diff_id in pairs)
 
     def blob(self, digest: str) -> Path:
         return self.folder / "blobs" / digest.replace(":", "/")
@@ -93,9 +106,8 @@ class ImageStore:
         """Names an image whose layers were `add_layer`ed."""
         self.add_blob(config)
         digest = self.add_blob(manifest)
-        index = self._index()
-        index[str(name)] = {"digest": digest, "at": time.time()}
-        self._write_index(index)
+        with self._changing() as index:
+            index[str(name)] = {"digest": digest, "at": time.time()}
         return self._image(name.familiar, digest)
 
     def add_blob(self, data: bytes) -> str:
@@ -103,9 +115,9 @@ class ImageStore:
         self._write(self.blob(digest), data)
         return digest
 
-    def add_layer(self, tar: BinaryIO, *, expected: str = "") -> tuple[str, int, str]:
-        """Reads a layer (compressed or not), keeps and unpacks it. Returns its digest, size and diff id. Raises
-        ImageFault where the digest is not the expected one."""
+    def add_layer(self, tar: IO[bytes], *, expected: str = "", keep: bool = True) -> Layer:
+        """Reads a layer (compressed or not), keeps and unpacks it; without `keep` only what was unpacked stays. Returns
+        its digest, size and diff id. Raises ImageFault where the digest is not the expected one."""
         temporary = self.folder / "tmp" / f"{os.getpid()}-{time.monotonic_ns()}"
         digest = hashlib.sha256()
         size = 0
@@ -130,24 +142,25 @@ class ImageStore:
             shutil.rmtree(tree)
         else:
             tree.rename(target)
-        temporary.replace(self.blob(name))
+        if keep:
+            temporary.replace(self.blob(name))
+        else:
+            temporary.unlink()
         return name, size, diff_id
 
     def tag(self, source: str, target: str) -> None:
         """Raises ImageFault where `source` is not here."""
-        index = self._index()
-        entry = index.get(str(_parsed(source)))
-        if entry is None:
-            raise ImageFault("ErrImageNeverPull", f"No such image: {source}")
-        index[str(_parsed(target))] = entry
-        self._write_index(index)
+        with self._changing() as index:
+            entry = index.get(str(_parsed(source)))
+            if entry is None:
+                raise ImageFault("ErrImageNeverPull", f"No such image: {source}")
+            index[str(_parsed(target))] = entry
 
     def remove(self, name: str) -> None:
         """Takes the name away, and what no other name leads to. Raises ImageFault where it is not here."""
-        index = self._index()
-        if index.pop(str(_parsed(name)), None) is None:
-            raise ImageFault("ErrImageNeverPull", f"No such image: {name}")
-        self._write_index(index)
+        with self._changing() as index:
+            if index.pop(str(_parsed(name)), None) is None:
+                raise ImageFault("ErrImageNeverPull", f"No such image: {name}")
         self._collect(entry["digest"] for entry in index.values())
 
     def _collect(self, kept: Iterable[str]) -> None:
@@ -165,8 +178,22 @@ class ImageStore:
             if path.name not in layers:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def _write_index(self, index: Json) -> None:
-        self._write(self.folder / "index.json", json.dumps(index, indent=1).encode())
+    @contextlib.contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Nobody else on this machine is in here with the same name: agents share the store."""
+        path = self.folder / "locks" / hashlib.sha256(name.encode()).hexdigest()
+        path.parent.mkdir(exist_ok=True)
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[Json]:
+        """The index, written when it is left without an exception."""
+        with self.locked("index.json"):
+            index = self._index()
+            yield index
+            self._write(self.folder / "index.json", json.dumps(index, indent=1).encode())
 
     def _write(self, path: Path, data: bytes) -> None:
         temporary = self.folder / "tmp" / f"{os.getpid()}-{time.monotonic_ns()}"

@@ -1,5 +1,6 @@
 """A layer's archive as a file tree that overlayfs can lay beneath others (OCI image spec, "Whiteouts")."""
 
+import contextlib
 import gzip
 import hashlib
 import os
@@ -12,6 +13,8 @@ from typing import IO, BinaryIO, cast
 from fairlead.runtime.interface import ImageFault
 
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
+XATTR = "SCHILY.xattr."
+OVERLAYS_OWN = ("SCHILY.xattr.trusted.overlay.opaque", "SCHILY.xattr.trusted.overlay.redirect")
 MOST_STEPS = 4096  # of a path and the links on its way
 
 
@@ -39,42 +42,81 @@ def unpack(archive: Path, target: Path) -> str:
         source = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if compressed[:2] == b"\x1f\x8b" else raw
         hashing = _Hashing(source)
         with tarfile.open(fileobj=cast(BinaryIO, hashing), mode="r|") as tar:
+            placing = _Placing(tar, target)
             for member in tar:
-                _place(tar, member, target)
+                placing.place(member)
         while hashing.read(1 << 20):
             pass
     return "sha256:" + hashing.digest.hexdigest()
 
 
-def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    parts = [part for part in member.name.split("/") if part not in ("", ".")]
-    if not parts:
-        target.chmod(member.mode)
-        return
-    path = _inside(target, parts[:-1]) / parts[-1]
-    if path.name == "..":
-        raise ImageFault("ErrImagePull", f"layer has a path that leads outside: {member.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.name == OPAQUE:
-        os.setxattr(path.parent, "trusted.overlay.opaque", b"y")
-        return
-    if path.name.startswith(WHITEOUT):
-        hidden = path.with_name(path.name[len(WHITEOUT) :])
-        if not os.path.lexists(hidden):  # what the layer itself has is not hidden by it
-            os.mknod(hidden, stat.S_IFCHR, os.makedev(0, 0))
-        return
-    if path.is_symlink() or (path.exists() and not (path.is_dir() and member.isdir())):
-        _remove(path)
-    if member.islnk():
-        source = [part for part in member.linkname.split("/") if part not in ("", ".")]
-        os.link(_inside(target, source[:-1]) / source[-1], path, follow_symlinks=False)
-        return
-    member.name = str(path.relative_to(target))
-    tar.extract(member, target, set_attrs=False, filter="fully_trusted", numeric_owner=True)
-    os.lchown(path, member.uid, member.gid)
-    if not member.issym():
-        path.chmod(member.mode)
-        os.utime(path, (member.mtime, member.mtime))
+class _Placing:
+    """Members of one archive, in its order. Folders that were found once are not looked for again, until something that
+    was there is replaced or a link is made."""
+
+    def __init__(self, tar: tarfile.TarFile, target: Path) -> None:
+        self._tar = tar
+        self._target = target
+        self._folders: dict[tuple[str, ...], Path] = {}
+
+    def place(self, member: tarfile.TarInfo) -> None:
+        parts = [part for part in member.name.split("/") if part not in ("", ".")]
+        if not parts:
+            self._target.chmod(member.mode)
+            return
+        if parts[-1] == "..":
+            raise ImageFault("ErrImagePull", f"layer has a path that leads outside: {member.name}")
+        path = self._folder(parts[:-1]) / parts[-1]
+        if path.name == OPAQUE:
+            os.setxattr(path.parent, "trusted.overlay.opaque", b"y")
+        elif path.name.startswith(WHITEOUT):
+            hidden = path.with_name(path.name[len(WHITEOUT) :])
+            if not os.path.lexists(hidden):  # what the layer itself has is not hidden by it
+                os.mknod(hidden, stat.S_IFCHR, os.makedev(0, 0))
+        else:
+            self._clear(path, member)
+            self._make(path, member)
+
+    def _folder(self, parts: list[str]) -> Path:
+        key = tuple(parts)
+        found = self._folders.get(key)
+        if found is None:
+            found = _inside(self._target, parts)
+            found.mkdir(parents=True, exist_ok=True)
+            self._folders[key] = found
+        return found
+
+    def _clear(self, path: Path, member: tarfile.TarInfo) -> None:
+        """What the archive had at that place before; only folders add up."""
+        if os.path.lexists(path) and not (member.isdir() and path.is_dir() and not path.is_symlink()):
+            _remove(path)
+            self._folders.clear()
+        if member.issym():
+            self._folders.clear()
+
+    def _make(self, path: Path, member: tarfile.TarInfo) -> None:
+        if member.islnk():
+            source = [part for part in member.linkname.split("/") if part not in ("", ".")]
+            os.link(_inside(self._target, source[:-1]) / source[-1], path, follow_symlinks=False)
+            return
+        if member.isreg():
+            self._tar.makefile(member, path)
+        else:
+            member.name = str(path.relative_to(self._target))
+            self._tar.extract(member, self._target, set_attrs=False, filter="fully_trusted", numeric_owner=True)
+        os.chown(path, member.uid, member.gid, follow_symlinks=False)
+        if not member.issym():
+            path.chmod(member.mode)
+            os.utime(path, (member.mtime, member.mtime))
+            _give_attributes(path, member)
+
+
+def _give_attributes(path: Path, member: tarfile.TarInfo) -> None:
+    """Extended ones: capabilities of programs are there. What this file system cannot keep is left out."""
+    for key, value in member.pax_headers.items():
+        if key.startswith(XATTR) and key not in OVERLAYS_OWN:
+            with contextlib.suppress(OSError):
+                os.setxattr(path, key.removeprefix(XATTR), value.encode("utf-8", "surrogateescape"))
 
 
 def _remove(path: Path) -> None:

@@ -20,8 +20,9 @@ def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def layer(*members: tuple[str, str, str]) -> bytes:
-    """An uncompressed tar of (kind, path, content or link): kinds are file, dir, link, hard."""
+def layer(*members: tuple[str, str, str], attributes: dict[str, dict[str, str]] | None = None) -> bytes:
+    """An uncompressed tar of (kind, path, content or link): kinds are file, dir, link, hard. `attributes`: extended,
+    by path."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for kind, path, content in members:
@@ -32,6 +33,8 @@ def layer(*members: tuple[str, str, str]) -> bytes:
             info.mode = 0o755
             data = content.encode() if kind == "file" else b""
             info.size = len(data)
+            given = (attributes or {}).get(path, {})
+            info.pax_headers = {f"SCHILY.xattr.{name}": value for name, value in given.items()}
             info.linkname = "" if kind in ("file", "dir") else content
             tar.addfile(info, io.BytesIO(data))
     return out.getvalue()
