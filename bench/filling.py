@@ -1,9 +1,12 @@
 """Many Services with hand-made endpoints, written to a cluster's API."""
 
 import asyncio
+import subprocess
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from bench.cluster import FAIRLEAD, NAME, Cluster
 from fairlead.client.config import Config
 from fairlead.client.rest import Client
 
@@ -46,3 +49,15 @@ async def _all(numbers: range, work: Callable[[int], Awaitable[None]]) -> None:
             await work(number)
 
     await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+
+
+def await_rules(running: Cluster, number: int) -> None:
+    """Until every node has the Service of this number. Raises TimeoutError."""
+    key = f"{{ {cluster_ip(number)} . tcp . 80 }}"
+    for node in running.nodes:
+        deadline = time.monotonic() + 60
+        command = [FAIRLEAD, "exec", "--name", NAME, node, "--", "nft", "get", "element", "ip", "kube-proxy"]
+        while subprocess.run([*command, "service-ips", key], capture_output=True, check=False).returncode:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{node} has no rule for Service {number}")
+            time.sleep(0.1)

@@ -9,7 +9,7 @@ from typing import Any
 import uvloop
 
 from bench.cluster import FAIRLEAD, NAME, Cluster, cluster
-from bench.filling import fill
+from bench.filling import await_rules, fill
 from bench.result import Result
 from fairlead.client.rest import Client
 
@@ -39,6 +39,7 @@ def run() -> Iterator[Result]:
         uvloop.run(_create(running))
         yield from _delays(running, "", range(1, CHANGES + 1))
         uvloop.run(fill(running.config, range(MANY)))
+        await_rules(running, MANY - 1)
         time.sleep(5)
         yield from _delays(running, f", {MANY} Services × 5", range(CHANGES + 1, 2 * CHANGES + 1))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 
 from bench.cluster import FAIRLEAD, NAME, Cluster, cluster
-from bench.filling import cluster_ip, fill
+from bench.filling import await_rules, fill
 from bench.result import Result
 
 AT_REST, FULL = 5_000, 10_000
@@ -22,7 +22,7 @@ def run() -> Iterator[Result]:
     with cluster() as running:
         empty = _proxy(running)["pss"] / 1e6
         uvloop.run(fill(running.config, range(AT_REST)))
-        _await_rules(running, AT_REST - 1)
+        await_rules(running, AT_REST - 1)
         time.sleep(5)
         proxy = _proxy(running)
         yield Result(
@@ -32,7 +32,7 @@ def run() -> Iterator[Result]:
         time.sleep(IDLE_SECONDS)
         yield Result(f"  its CPU in {IDLE_SECONDS:.0f} idle seconds", _cpu(proxy["pid"]) - before, "s", target="≤ 0.1")
         uvloop.run(fill(running.config, range(AT_REST, FULL)))
-        _await_rules(running, FULL - 1)
+        await_rules(running, FULL - 1)
         yield Result(f"from kill -9 to all rules, {FULL} Services × 5", _restart(running), "s", target="≤ 1.5 + start")
 
 
@@ -46,18 +46,6 @@ def _cpu(pid: int) -> float:
     """Seconds of user and system time (proc(5), stat)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def _await_rules(running: Cluster, number: int) -> None:
-    """Until every node has the Service of this number. Raises TimeoutError."""
-    key = f"{{ {cluster_ip(number)} . tcp . 80 }}"
-    for node in running.nodes:
-        deadline = time.monotonic() + 60
-        command = [FAIRLEAD, "exec", "--name", NAME, node, "--", "nft", "get", "element", "ip", "kube-proxy"]
-        while subprocess.run([*command, "service-ips", key], capture_output=True, check=False).returncode:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{node} has no rule for Service {number}")
-            time.sleep(0.1)
 
 
 def _restart(running: Cluster) -> float:

@@ -8,18 +8,8 @@ import pytest
 from fairlead.proxy.mode import Mode
 from fairlead.services.model import Family, ServicePort
 from tests.packetflow.lab import NODES, Lab, lab
-from tests.packetflow.modes import KNOWS_IPV6, MODES, end
+from tests.packetflow.modes import MODES, end
 from tests.packetflow.rules import rules
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A mode that knows IPv4 only has no cases of IPv6."""
-
-    def is_known(item: pytest.Item) -> bool:
-        given = getattr(item, "callspec", None)
-        return given is None or given.params.get("family") != "IPv6" or given.params.get("proxies") in KNOWS_IPV6
-
-    items[:] = [item for item in items if is_known(item)]
 
 
 @pytest.fixture(scope="session")

@@ -124,7 +124,6 @@ MODES: dict[str, Make] = {
     "nftables": _nftables,
     "userspace": _InALoop,
 }
-KNOWS_IPV6 = ("ebpf", "iptables", "nftables", "userspace")
 KEEPS_SOURCES = ("ebpf", "iptables", "nftables")  # userspace: to an endpoint, every connection is the node's
 
 

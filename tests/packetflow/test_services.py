@@ -45,7 +45,7 @@ def _differences(lab: Lab, port: ServicePort, mode: str) -> Iterator[str]:
             seen = lab.connect(source, destination, port.id.protocol, number)
             if seen.verdict == "drop" != expected.verdict:  # or the machine is busy with something else
                 seen = lab.connect(source, destination, port.id.protocol, number, silence=PATIENCE)
-            if (problem := _problem(seen, expected, packet, mode in KEEPS_SOURCES)) is not None:
+            if (problem := problem_of(seen, expected, packet, mode in KEEPS_SOURCES)) is not None:
                 yield f"{source} → {destination}:{number}: {problem}"
                 break
             if seen.endpoint is not None:
@@ -59,7 +59,7 @@ def _differences(lab: Lab, port: ServicePort, mode: str) -> Iterator[str]:
             yield f"{source} → {destination}:{number}: never came to {sorted(expected.to - reached)}"
 
 
-def _problem(seen: Seen, expected: Decision, packet: Packet, keeps_sources: bool) -> str | None:
+def problem_of(seen: Seen, expected: Decision, packet: Packet, keeps_sources: bool) -> str | None:
     if seen.verdict != expected.verdict:
         return f"expected {expected.verdict}, saw {seen}"
     if seen.verdict != "deliver":
