@@ -41,7 +41,7 @@ def running() -> Iterator[Running]:
         kubelet = pki.pair("kubelet", Subject("kubelet-client", ("system:masters",)))
         admin = pki.pair("admin", Subject("admin", ("system:masters",)))
         options = Options(
-            listen="127.0.0.1",
+            listen=("127.0.0.1",),
             port=PORT,
             advertise="127.0.0.1",
             store=f"sqlite:{folder / 'state.db'}",

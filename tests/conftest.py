@@ -26,7 +26,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def _has_default_route() -> bool:
     routes = Path("/proc/net/route").read_text().splitlines()[1:]
-    return any(line.split()[1] == "00000000" and line.split()[7] == "00000000" for line in routes)
+    routes6 = Path("/proc/net/ipv6_route")
+    rows = [line.split() for line in routes6.read_text().splitlines()] if routes6.exists() else []
+    return any(line.split()[1] == "00000000" and line.split()[7] == "00000000" for line in routes) or any(
+        row[:2] == ["0" * 32, "00"] and row[9] != "lo" for row in rows
+    )
 
 
 @pytest.fixture(autouse=True)

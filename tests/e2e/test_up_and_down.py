@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.e2e.machine import FAIRLEAD, REPOSITORY, Machine, sandbox
 
 pytestmark = pytest.mark.e2e
 
+IPV6 = Path("/proc/net/if_inet6").exists()
 CHAPTER = REPOSITORY / "examples/chapter"
 
 
@@ -34,7 +36,7 @@ def _left(machine: Machine) -> dict[str, str]:
         "processes": " ".join(_processes(machine)),
         "links": machine.run(["ip", "-o", "link"]).ok().out.replace("\n", " ").split("1: lo:")[0],
         "rules": machine.run(["nft", "list", "ruleset"]).ok().out,
-        "routes": machine.run(["ip", "route"]).ok().out,
+        "routes": machine.run(["ip", "route"]).ok().out + machine.run(["ip", "-6", "route"]).ok().out,
         "namespaces": machine.run(["ip", "netns"]).ok().out,
         "mounts": machine.run(["sh", "-c", "grep ' /run/fairlead/\\| /var/lib/fairlead/' /proc/mounts || true"]).out,
         "run": machine.run(["ls", "/run/fairlead"]).ok().out,
@@ -113,6 +115,40 @@ def test_two_clusters_beside_each_other(empty: Machine) -> None:
     empty.fairlead("down", "--name", "other").ok()
     assert empty.on_node("master", "kubectl", "get", "nodes", "-o", "name").ok().out == "node/master\n"
     empty.fairlead("down").ok()
+    assert _left(empty) == before
+
+
+@pytest.mark.skipif(not IPV6, reason="this kernel has no IPv6")
+def test_the_families_of_a_cluster_are_chosen_once(empty: Machine) -> None:
+    empty.fairlead("up", "--nodes", "1", "--ip-family", "ipv4").ok()
+    assert "fd00:" not in empty.run(["ip", "-6", "route"]).ok().out
+    plain = empty.on_node("master", "kubectl", "get", "nodes,pods", "-A", "-o", "yaml").ok().out
+    assert "fd00:" not in plain
+    empty.fairlead("down").ok()
+    refused = empty.fairlead("up", "--ip-family", "dual")
+    assert "is kept with --ip-family ipv4: `fairlead down --delete-state` first" in refused.err
+    empty.fairlead("down", "--delete-state").ok()
+
+
+@pytest.mark.skipif(not IPV6, reason="this kernel has no IPv6")
+def test_a_cluster_of_ipv6_alone(empty: Machine) -> None:
+    empty.fairlead("image", "from-package", "nginx", "--tag", "nginx:1.17.1").ok()
+    before = _left(empty)
+    empty.fairlead("up", "--nodes", "2", "--ip-family", "ipv6").ok()
+    kubectl = ["kubectl", "-n", "dev"]
+    empty.on_node("master", "kubectl", "create", "namespace", "dev").ok()
+    empty.on_node("master", *kubectl, "create", "-f", str(CHAPTER / "deployment.yaml")).ok()
+    empty.on_node("master", *kubectl, "expose", "deployment/pc-deployment", "--port=80", "--type=NodePort").ok()
+    empty.on_node("master", *kubectl, "rollout", "status", "deployment/pc-deployment", "--timeout=30s").ok()
+    spec = json.loads(empty.on_node("master", *kubectl, "get", "svc/pc-deployment", "-o", "json").ok().out)["spec"]
+    assert (spec["ipFamilies"], spec["ipFamilyPolicy"]) == (["IPv6"], "SingleStack")
+    node_port = spec["ports"][0]["nodePort"]
+    for url in (f"http://[{spec['clusterIP']}]", f"http://[fd00:192:168:109::101]:{node_port}"):
+        page = empty.on_node("master", "curl", "-sS", "--retry", "5", "--retry-connrefused", "--max-time", "5", url)
+        assert "Welcome to nginx!" in page.ok().out
+    inside = empty.on_node("master", *kubectl, "exec", "deployment/pc-deployment", "--", "cat", "/etc/resolv.conf")
+    assert inside.ok().out.startswith("nameserver fd00:10:96::a\n")
+    empty.fairlead("down", "--delete-state").ok()
     assert _left(empty) == before
 
 

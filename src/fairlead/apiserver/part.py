@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class Options:
     """Paths are of PEM files. `store` is `sqlite:PATH` or `memory:`. `kubelet_*`: who we are to the nodes' agents."""
 
-    listen: str
+    listen: tuple[str, ...]
     port: int
     advertise: str  # the address in the Endpoints of the Service `kubernetes`
     store: str
@@ -68,7 +68,9 @@ async def serve(options: Options) -> None:
         options.port,
         ssl=server_tls(options.certificate, options.key, options.client_ca),
     )
-    log.info("serving on %s:%d, %d revisions known", options.listen, server.port, registry.cache.revision)
+    log.info(
+        "serving on %s, port %d, %d revisions known", ", ".join(options.listen), server.port, registry.cache.revision
+    )
     try:
         await registry.compact_regularly()
     finally:

@@ -54,7 +54,8 @@ class Kubelets:
         port = status.get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port", 10250)
         for address in status.get("addresses", ()):
             if address["type"] == "InternalIP":
-                return f"https://{address['address']}:{port}"
+                host = f"[{address['address']}]" if ":" in address["address"] else address["address"]
+                return f"https://{host}:{port}"
         raise internal(f"node {node} has no address yet")
 
     async def stream(self, node: str, path: str, query: list[tuple[str, str]], request: Request) -> Stream | Response:

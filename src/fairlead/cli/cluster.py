@@ -56,13 +56,19 @@ def cluster_plan(layout: Layout) -> AddressPlan:
     default=True,
     help="Whether pods of ingress-nginx's images run our controller, or what a registry has under these names.",
 )
+@click.option(
+    "--ip-family",
+    type=click.Choice(["dual", "ipv4", "ipv6"]),
+    help="The families of addresses: as before, or dual, IPv4 first, in a new cluster.",
+)
 @NAME
 @OUTPUT
-def up(nodes: int, proxy_mode: str | None, image_aliases: bool, name: str, output: str) -> None:
+def up(nodes: int, proxy_mode: str | None, image_aliases: bool, ip_family: str | None, name: str, output: str) -> None:
     """Start a cluster, and return when it serves.
 
     What was stored in it before is kept. Its nodes are network namespaces; the address plan is the tutorial's: nodes
-    192.168.109.100 and up, pods 10.244.0.0/16, Services 10.96.0.0/12.
+    192.168.109.100 and up, pods 10.244.0.0/16, Services 10.96.0.0/12; beside them fd00:192:168:109::100 and up,
+    fd00:10:244::/56 and fd00:10:96::/112.
     """
     require_root()
     from fairlead.cluster import bringup
@@ -77,7 +83,7 @@ def up(nodes: int, proxy_mode: str | None, image_aliases: bool, name: str, outpu
     timings = bringup.Timings(told=told)
     from fairlead.cli.main import main
 
-    plan = bringup.start(layout, nodes, main, timings, image_aliases=image_aliases)
+    plan = bringup.start(layout, nodes, ip_family, main, timings, image_aliases=image_aliases)
     import uvloop  # while the API server starts
 
     uvloop.run(bringup.wait_until_serving(layout, plan, proxy_mode, timings))

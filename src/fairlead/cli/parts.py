@@ -49,7 +49,7 @@ KUBECONFIG = click.option("--kubeconfig", help="How to reach the API; without it
 
 
 @click.command()
-@click.option("--listen", default="0.0.0.0", show_default=True)
+@click.option("--listen", default="0.0.0.0", show_default=True, help="Addresses, with commas between.")
 @click.option("--port", default=6443, show_default=True)
 @click.option("--advertise-address", required=True)
 @click.option("--store", required=True, help="sqlite:PATH or memory:")
@@ -74,7 +74,7 @@ def apiserver(**given: Any) -> None:
 
     first, _, last = given["service_node_port_range"].partition("-")
     options = Options(
-        listen=given["listen"],
+        listen=tuple(_list(given["listen"])),
         port=given["port"],
         advertise=given["advertise_address"],
         store=given["store"],
@@ -115,8 +115,8 @@ def scheduler(kubeconfig: str | None) -> None:
 @click.command()
 @click.option("--kubeconfig", required=True)
 @click.option("--node-name", required=True)
-@click.option("--node-ip", required=True)
-@click.option("--pod-cidr")
+@click.option("--node-ip", required=True, help="One, or one of each family with a comma between, the primary first.")
+@click.option("--pod-cidr", help="As --node-ip; without it, the controllers give one.")
 @click.option("--run-dir", required=True)
 @click.option("--root-dir", required=True)
 @click.option("--images", required=True)
@@ -139,7 +139,7 @@ def agent(**given: Any) -> None:
     options = Options(
         kubeconfig=given["kubeconfig"],
         node_name=given["node_name"],
-        node_ip=given["node_ip"],
+        node_ips=tuple(_list(given["node_ip"])),
         run_dir=given["run_dir"],
         state_dir=given["root_dir"],
         images=given["images"],
@@ -153,7 +153,7 @@ def agent(**given: Any) -> None:
         taints=tuple(_taint(text) for text in _list(given["register_with_taints"])),
         cluster_dns=given["cluster_dns"],
         cluster_domain=given["cluster_domain"],
-        pod_cidr=given["pod_cidr"],
+        pod_cidrs=tuple(_list(given["pod_cidr"] or "")),
         image_aliases=given["image_aliases"],
     )
     run(serve(options))

@@ -19,9 +19,9 @@ from fairlead.client.config import load_kubeconfig
 from fairlead.client.rest import Client
 from fairlead.cluster import cgroups, credentials, manifests, teardown, topology, warden
 from fairlead.cluster.enter import in_network
-from fairlead.cluster.layout import DNS_ADDRESS, DOMAIN, IMAGES, AddressPlan, Layout, address_plan, free_network
+from fairlead.cluster.layout import DOMAIN, IMAGES, IP_FAMILIES, AddressPlan, Layout, address_plan, free_network
 from fairlead.cluster.parts import parts_of
-from fairlead.host import libc, process
+from fairlead.host import libc, process, sysctl
 
 log = logging.getLogger(__name__)
 
@@ -46,20 +46,24 @@ class Timings:
         self.told(what, seconds)
 
 
-def start(layout: Layout, nodes: int, run: warden.Run, timings: Timings, *, image_aliases: bool = True) -> AddressPlan:
-    """Starts the processes; returns when the API answers. Raises ClusterError."""
+def start(
+    layout: Layout, nodes: int, ip_family: str | None, run: warden.Run, timings: Timings, *, image_aliases: bool = True
+) -> AddressPlan:
+    """Starts the processes; returns when the API answers. `ip_family`: None is as before. Raises ClusterError."""
+    families = _ip_family(layout, ip_family)
     teardown.remove_leftovers(layout)
     for folder in ("logs", "parts", "exits", "nodes", "netns"):
         (layout.run / folder).mkdir(parents=True, exist_ok=True)
     layout.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     IMAGES.mkdir(parents=True, exist_ok=True)
-    plan = address_plan(_network(layout), nodes)
+    plan = address_plan(_network(layout), nodes, families)
     credentials.issue(layout, plan)
     timings.mark("certificates")
     parts = [part.to_json() for part in parts_of(layout, plan, image_aliases=image_aliases)]
     described = {
         "name": layout.name,
         "network": plan.network,
+        "ipFamily": plan.ip_family,
         "nodes": [node.name for node in plan.nodes],
         "parts": parts,
     }
@@ -69,10 +73,33 @@ def start(layout: Layout, nodes: int, run: warden.Run, timings: Timings, *, imag
     return plan
 
 
+def _ip_family(layout: Layout, wanted: str | None) -> str:
+    """As in the cluster that is kept: its Services and nodes have their addresses. A new one has both families where
+    this kernel has. Raises ClusterError."""
+    remembered = layout.state / "ip-family"
+    known = remembered.read_text() if remembered.exists() else None
+    if known is None and (layout.state / "network").exists():
+        known = "ipv4"  # made before there was a choice
+    if known is not None and wanted not in (None, known):
+        raise ClusterError(
+            f"cluster {layout.name} is kept with --ip-family {known}: `fairlead down --delete-state` first"
+        )
+    chosen = known or wanted or ("dual" if _has_ipv6() else "ipv4")
+    if "IPv6" in IP_FAMILIES[chosen] and not _has_ipv6():
+        raise ClusterError(f"--ip-family {chosen}: IPv6 is not there, or is switched off, on this machine")
+    remembered.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    remembered.write_text(chosen)
+    return chosen
+
+
+def _has_ipv6() -> bool:
+    return sysctl.read("net.ipv6.conf.default.disable_ipv6", 1) == 0
+
+
 def _network(layout: Layout) -> str:
     """The same as last time where it is kept, else one that is free."""
     remembered = layout.state / "network"
-    taken = [route for route in _routes() if route != "0.0.0.0/0"]
+    taken = [route for route in _routes() if not route.endswith("/0")]
     if remembered.exists() and (known := remembered.read_text().strip()) not in taken:
         return known
     found = free_network(taken)
@@ -87,6 +114,10 @@ def _routes() -> list[str]:
         address, mask = (int.from_bytes(bytes.fromhex(fields[index])[::-1], "big") for index in (1, 7))
         prefix = mask.bit_count()
         found.append(str(ipaddress.IPv4Network((address, prefix))))
+    routes6 = Path("/proc/net/ipv6_route")
+    for line in routes6.read_text().splitlines() if routes6.exists() else ():
+        fields = line.split()
+        found.append(str(ipaddress.IPv6Network((bytes.fromhex(fields[0]), int(fields[1], 16)))))
     return found
 
 
@@ -164,7 +195,7 @@ async def wait_until_serving(layout: Layout, plan: AddressPlan, proxy_mode: str 
         async with asyncio.timeout(SECONDS):
             await _until(lambda: client.send("GET", "/readyz"), 0.005)
             timings.mark("API ready")
-            await manifests.apply(client, proxy_mode, credentials.server(plan))
+            await manifests.apply(client, proxy_mode, plan)
             await _until(lambda: _nodes_ready(client, len(plan.nodes)), 0.01)
             timings.mark(f"{len(plan.nodes)} nodes Ready")
             await _until(lambda: _system_pods_ready(client, len(plan.nodes)), 0.02)
@@ -219,12 +250,13 @@ async def _dns_answers(layout: Layout, plan: AddressPlan) -> None:
 
     def ask() -> bool:
         name = b"".join(bytes([len(part)]) + part.encode() for part in f"kubernetes.default.svc.{DOMAIN}".split("."))
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        family, kind = (socket.AF_INET6, 28) if ":" in plan.dns_address else (socket.AF_INET, 1)  # AAAA or A
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
             asking.settimeout(0.2)
-            asking.connect((DNS_ADDRESS, 53))
-            asking.send(struct.pack(">6H", 1, 0x0100, 1, 0, 0, 0) + name + b"\0" + struct.pack(">2H", 1, 1))
+            asking.connect((plan.dns_address, 53))
+            asking.send(struct.pack(">6H", 1, 0x0100, 1, 0, 0, 0) + name + b"\0" + struct.pack(">2H", kind, 1))
             answer = asking.recv(512)
-            return bool(struct.unpack_from(">H", answer, 6)[0])
+            return not answer[3] & 15  # NOERROR: the name is there
 
     try:
         answered = await asyncio.to_thread(in_network, layout, plan.control_plane.name, ask)

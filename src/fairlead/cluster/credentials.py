@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from fairlead.cluster.layout import API_PORT, DOMAIN, SERVICE_ADDRESS, AddressPlan, Layout
+from fairlead.cluster.layout import API_PORT, DOMAIN, AddressPlan, Layout
 from fairlead.cluster.pki import Pair, Pki, Subject
 
 API_NAMES = (
@@ -15,7 +15,7 @@ API_NAMES = (
     f"kubernetes.default.svc.{DOMAIN}",
     "localhost",
     "127.0.0.1",
-    SERVICE_ADDRESS,
+    "::1",
 )
 # Who has a kubeconfig: file name → user and groups, as kubeadm's.
 USERS = {
@@ -28,7 +28,7 @@ USERS = {
 def issue(layout: Layout, plan: AddressPlan) -> Pki:
     """Makes what is missing: the authority, the server's pair, a kubeconfig for each user and node."""
     pki = Pki(layout.pki)
-    hosts = (plan.control_plane.name, plan.control_plane.address, *API_NAMES)
+    hosts = (plan.control_plane.name, *plan.control_plane.addresses, *API_NAMES, plan.service_address)
     pki.make_service_account_key()
     pki.pair("apiserver", Subject("kube-apiserver", (), hosts))
     pki.pair("apiserver-kubelet-client", Subject("kube-apiserver-kubelet-client", ("system:masters",)))
@@ -37,14 +37,15 @@ def issue(layout: Layout, plan: AddressPlan) -> Pki:
     admin = pki.pair("admin", USERS["admin"])
     _write(layout.kubeconfig, plan, pki, admin, USERS["admin"].name, inline=True, cluster=layout.name)
     for node in plan.nodes:
-        subject = Subject(f"system:node:{node.name}", ("system:nodes",), (node.name, node.address))
+        subject = Subject(f"system:node:{node.name}", ("system:nodes",), (node.name, *node.addresses))
         pair = pki.pair(f"kubelet-{node.name}", subject)
         _write(layout.pki / f"kubelet-{node.name}.conf", plan, pki, pair, subject.name, inline=False)
     return pki
 
 
 def server(plan: AddressPlan) -> str:
-    return f"https://{plan.control_plane.address}:{API_PORT}"
+    address = plan.control_plane.address
+    return f"https://[{address}]:{API_PORT}" if ":" in address else f"https://{address}:{API_PORT}"
 
 
 def _write(

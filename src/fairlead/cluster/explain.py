@@ -13,7 +13,7 @@ from fairlead.client.config import load_kubeconfig
 from fairlead.client.rest import Client
 from fairlead.cluster.cgroups import folder_of
 from fairlead.cluster.enter import in_network
-from fairlead.cluster.layout import POD_CIDR, AddressPlan, Layout
+from fairlead.cluster.layout import AddressPlan, Layout
 from fairlead.proxy.looking import look
 from fairlead.services.decide import Network, Packet
 from fairlead.services.explain import Explanation, Finding, Source, Way, examine, ways
@@ -93,8 +93,8 @@ async def explain(
         source = await _source(client, plan, asked_from, namespace)
     finally:
         await client.close()
-    address = next(node.address for node in plan.nodes if node.name == source.node)
-    network = Network(source.node, (address,), (POD_CIDR,))
+    addresses = next(node.addresses for node in plan.nodes if node.name == source.node)
+    network = Network(source.node, addresses, plan.pod_cidrs)
     report = Report(f"service {namespace}/{name}", source, _mode(layout, source.node), Explanation())
     found = report.explanation
     found.findings += examine(service, slices, pods)

@@ -6,7 +6,8 @@ from typing import Any
 from fairlead.api.resources import BY_KIND
 from fairlead.api.status import ApiError
 from fairlead.client.rest import Client
-from fairlead.cluster.layout import DNS_ADDRESS, DOMAIN, POD_CIDR, SERVICE_CIDR
+from fairlead.cluster.credentials import server
+from fairlead.cluster.layout import DOMAIN, WILDCARDS, AddressPlan
 from fairlead.proxy.configuration import DEFAULT_MODE
 from fairlead.runtime.part_image import IMAGE
 
@@ -15,10 +16,10 @@ Json = dict[str, Any]
 NAMESPACE = "kube-system"
 
 
-async def apply(client: Client, proxy_mode: str | None, server: str) -> None:
+async def apply(client: Client, proxy_mode: str | None, plan: AddressPlan) -> None:
     """Creates what is missing; what is there is its owner's, but for the image, which is this program's version, and
     for a proxy mode that is asked for now."""
-    for obj in objects(proxy_mode or DEFAULT_MODE, server):
+    for obj in objects(proxy_mode or DEFAULT_MODE, plan):
         resource = BY_KIND[obj["apiVersion"], obj["kind"]]
         metadata = obj["metadata"]
         namespace = metadata.get("namespace")
@@ -50,14 +51,14 @@ async def _change_mode(client: Client, mode: str) -> None:
         await client.delete_collection("pods", NAMESPACE, label_selector="k8s-app=kube-proxy")
 
 
-def objects(proxy_mode: str, server: str) -> list[Json]:
+def objects(proxy_mode: str, plan: AddressPlan) -> list[Json]:
     return [
         _account("kube-proxy"),
         _account("kube-dns"),
-        _proxy_config(proxy_mode, server),
-        _proxy(),
-        _dns_service(),
-        _dns(),
+        _proxy_config(proxy_mode, plan),
+        _proxy(plan),
+        _dns_service(plan),
+        _dns(plan),
     ]
 
 
@@ -65,13 +66,13 @@ def _account(name: str) -> Json:
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": NAMESPACE}}
 
 
-def _proxy_config(mode: str, server: str) -> Json:
+def _proxy_config(mode: str, plan: AddressPlan) -> Json:
     """kube-proxy reaches the API by its own address: the Service's exists only once kube-proxy has made it."""
     config = f"""\
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: "{mode}"
-clusterCIDR: {POD_CIDR}
+clusterCIDR: {",".join(plan.pod_cidrs)}
 clientConnection:
   kubeconfig: /var/lib/kube-proxy/kubeconfig.conf
 """
@@ -82,7 +83,7 @@ clusters:
 - name: default
   cluster:
     certificate-authority: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt
-    server: {server}
+    server: {server(plan)}
 contexts:
 - name: default
   context: {{cluster: default, namespace: default, user: default}}
@@ -104,7 +105,7 @@ def _env(name: str, path: str) -> Json:
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
-def _proxy() -> Json:
+def _proxy(plan: AddressPlan) -> Json:
     labels = {"k8s-app": "kube-proxy"}
     container = {
         "name": "kube-proxy",
@@ -114,10 +115,10 @@ def _proxy() -> Json:
             "proxy",
             "--config=/var/lib/kube-proxy/config.conf",
             "--hostname-override=$(NODE_NAME)",
-            "--node-ip=$(HOST_IP)",
-            f"--service-cluster-ip-range={SERVICE_CIDR}",
+            "--node-ip=$(HOST_IPS)",
+            f"--service-cluster-ip-range={','.join(plan.service_cidrs)}",
         ],
-        "env": [_env("NODE_NAME", "spec.nodeName"), _env("HOST_IP", "status.hostIP")],
+        "env": [_env("NODE_NAME", "spec.nodeName"), _env("HOST_IPS", "status.hostIPs")],
         "volumeMounts": [{"name": "kube-proxy", "mountPath": "/var/lib/kube-proxy"}],
         "securityContext": {"privileged": True},
     }
@@ -138,7 +139,7 @@ def _proxy() -> Json:
     }
 
 
-def _dns_service() -> Json:
+def _dns_service(plan: AddressPlan) -> Json:
     labels = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
     ports = [
         {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
@@ -149,16 +150,16 @@ def _dns_service() -> Json:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": "kube-dns", "namespace": NAMESPACE, "labels": labels},
-        "spec": {"clusterIP": DNS_ADDRESS, "selector": {"k8s-app": "kube-dns"}, "ports": ports},
+        "spec": {"clusterIP": plan.dns_address, "selector": {"k8s-app": "kube-dns"}, "ports": ports},
     }
 
 
-def _dns() -> Json:
+def _dns(plan: AddressPlan) -> Json:
     labels = {"k8s-app": "kube-dns"}
     container = {
         "name": "dns",
         "image": IMAGE,
-        "command": ["fairlead", "dns", f"--domain={DOMAIN}"],
+        "command": ["fairlead", "dns", f"--domain={DOMAIN}", f"--listen={WILDCARDS[plan.families[0]]}"],
         "ports": [
             {"name": "dns", "containerPort": 53, "protocol": "UDP"},
             {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},

@@ -4,12 +4,9 @@ from dataclasses import asdict, dataclass
 
 from fairlead.cluster.layout import (
     API_PORT,
-    DNS_ADDRESS,
     DOMAIN,
     IMAGES,
-    POD_CIDR,
-    SERVICE_ADDRESS,
-    SERVICE_CIDR,
+    WILDCARDS,
     AddressPlan,
     Layout,
     NodePlan,
@@ -42,7 +39,7 @@ def parts_of(layout: Layout, plan: AddressPlan, *, image_aliases: bool) -> list[
         part(
             "apiserver",
             "apiserver",
-            "--listen=0.0.0.0",
+            f"--listen={','.join(WILDCARDS[family] for family in plan.families)}",
             f"--port={API_PORT}",
             f"--advertise-address={plan.control_plane.address}",
             f"--store=sqlite:{layout.state / 'state.db'}",
@@ -53,33 +50,33 @@ def parts_of(layout: Layout, plan: AddressPlan, *, image_aliases: bool) -> list[
             f"--kubelet-certificate-authority={pki / 'ca.crt'}",
             f"--kubelet-client-certificate={pki / 'apiserver-kubelet-client.crt'}",
             f"--kubelet-client-key={pki / 'apiserver-kubelet-client.key'}",
-            f"--service-cluster-ip-range={SERVICE_CIDR}",
-            f"--service-address={SERVICE_ADDRESS}",
+            f"--service-cluster-ip-range={','.join(plan.service_cidrs)}",
+            f"--service-address={plan.service_address}",
         ),
         part(
             "controllers",
             "controllers",
             f"--kubeconfig={pki / 'controllers.conf'}",
             f"--root-ca-file={pki / 'ca.crt'}",
-            f"--cluster-cidr={POD_CIDR}",
+            f"--cluster-cidr={','.join(plan.pod_cidrs)}",
         ),
         part("scheduler", "scheduler", f"--kubeconfig={pki / 'scheduler.conf'}"),
     ]
     alone = len(plan.nodes) == 1  # then its pods have nowhere else to go
     return found + [
-        _agent(layout, node, tainted=node.control_plane and not alone, image_aliases=image_aliases)
+        _agent(layout, plan, node, tainted=node.control_plane and not alone, image_aliases=image_aliases)
         for node in plan.nodes
     ]
 
 
-def _agent(layout: Layout, node: NodePlan, *, tainted: bool, image_aliases: bool) -> PartSpec:
+def _agent(layout: Layout, plan: AddressPlan, node: NodePlan, *, tainted: bool, image_aliases: bool) -> PartSpec:
     pki, network = layout.pki, str(layout.namespace(node.name))
     argv = [
         "agent",
         f"--kubeconfig={pki / f'kubelet-{node.name}.conf'}",
         f"--node-name={node.name}",
-        f"--node-ip={node.address}",
-        f"--pod-cidr={node.pod_cidr}",
+        f"--node-ip={','.join(node.addresses)}",
+        f"--pod-cidr={','.join(node.pod_cidrs)}",
         f"--run-dir={layout.node_run(node.name)}",
         f"--root-dir={layout.node_state(node.name)}",
         f"--images={IMAGES}",
@@ -89,7 +86,7 @@ def _agent(layout: Layout, node: NodePlan, *, tainted: bool, image_aliases: bool
         f"--tls-cert-file={pki / f'kubelet-{node.name}.crt'}",
         f"--tls-private-key-file={pki / f'kubelet-{node.name}.key'}",
         f"--client-ca-file={pki / 'ca.crt'}",
-        f"--cluster-dns={DNS_ADDRESS}",
+        f"--cluster-dns={plan.dns_address}",
         f"--cluster-domain={DOMAIN}",
     ]
     if node.control_plane:

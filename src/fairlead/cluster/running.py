@@ -33,4 +33,4 @@ def plan_of(layout: Layout) -> AddressPlan | None:
         described = json.loads(layout.plan.read_text())
     except (OSError, ValueError):
         return None
-    return address_plan(described["network"], len(described["nodes"]))
+    return address_plan(described["network"], len(described["nodes"]), described["ipFamily"])

@@ -8,12 +8,19 @@ import contextlib
 import os
 from pathlib import Path
 
-from fairlead.cluster.layout import POD_CIDR, SERVICE_CIDR, AddressPlan, Layout, NodePlan
+from fairlead.cluster.layout import POD_CIDRS, SERVICE_CIDRS, AddressPlan, Layout, NodePlan, lan_prefix
 from fairlead.host import namespaces, sysctl
 from fairlead.host.netlink import Netlink
 
 BRIDGE, DEAD_END = "lan0", "kube-dead"
 LAN = "lan"
+OURS = (*POD_CIDRS.values(), *SERVICE_CIDRS.values())
+NODE = {"net.ipv4.ip_forward": "1", "net.ipv4.conf.all.rp_filter": "0"}
+NODE6 = {
+    "net.ipv6.conf.all.forwarding": "1",
+    "net.ipv6.conf.default.accept_dad": "0",  # addresses are ours to give: no second until one can be used
+    "net.ipv6.conf.default.accept_ra": "0",
+}
 
 
 def host_interface(layout: Layout) -> str:
@@ -26,7 +33,7 @@ def build(layout: Layout, plan: AddressPlan) -> None:
     lan_path = layout.namespace(LAN)
     if not namespaces.is_pinned(lan_path):
         namespaces.create(lan_path.parent, ("net",))
-        lan = Netlink(lan_path)
+        lan = Netlink(lan_path, lambda: sysctl.write({"net.ipv6.conf.default.disable_ipv6": "1"}))  # a switch only
         lan.link_up("lo")
         lan.bridge_add(BRIDGE)
         lan.close()
@@ -39,29 +46,31 @@ def build(layout: Layout, plan: AddressPlan) -> None:
 def _build_node(layout: Layout, plan: AddressPlan, node: NodePlan) -> None:
     path = layout.namespace(node.name)
     namespaces.create(path.parent, ("net", "uts"), hostname=node.name)
+    own = Netlink(path, lambda: sysctl.write({**NODE, **NODE6} if "IPv6" in plan.families else NODE))
     lan = Netlink(layout.namespace(LAN))
     with _Opened(path) as inside:
         lan.veth_add(node.name[:15], "eth0", inside)
     lan.link_set_master(node.name[:15], lan.link_index(BRIDGE))
     lan.close()
-    own = Netlink(path)
     own.bridge_add(DEAD_END)
     leg, dead = own.link_index("eth0"), own.link_index(DEAD_END)
     with own:
         own.link_up("lo")
         own.link_up("eth0")
         own.link_up(DEAD_END)
-        own.address_add(leg, f"{node.address}/{plan.prefix}")
+        for address in node.addresses:
+            own.address_add(leg, lan_prefix(address))
     with own:
         # A packet to a Service needs a route to be made at all; before it could leave, it is redirected or refused.
-        own.route_add(SERVICE_CIDR, index=dead, source=node.address)
-        own.route_add(POD_CIDR, kind="unreachable")
-        own.route_add(node.pod_cidr, kind="unreachable")
+        for services, address in zip(plan.service_cidrs, node.addresses, strict=True):
+            own.route_add(services, index=dead, source=address)
+        for pods in (*plan.pod_cidrs, *node.pod_cidrs):
+            own.route_add(pods, kind="unreachable")
         for other in plan.nodes:
             if other is not node:
-                own.route_add(other.pod_cidr, via=other.address)
+                for pods, address in zip(other.pod_cidrs, other.addresses, strict=True):
+                    own.route_add(pods, via=address)
     own.close()
-    sysctl.write({"net.ipv4.ip_forward": "1", "net.ipv4.conf.all.rp_filter": "0"}, path)
 
 
 def _join_host(layout: Layout, plan: AddressPlan) -> None:
@@ -72,13 +81,17 @@ def _join_host(layout: Layout, plan: AddressPlan) -> None:
             return
         with _Opened(layout.namespace(LAN)) as inside:
             host.veth_add(name, "host", inside)
+        if "IPv6" in plan.families:  # of this interface alone: what the machine does elsewhere is not ours to say
+            quiet = {"accept_dad": "0", "accept_ra": "0", "autoconf": "0"}
+            sysctl.write({f"net.ipv6.conf.{name}.{setting}": value for setting, value in quiet.items()})
         lan = Netlink(layout.namespace(LAN))
         lan.link_set_master("host", lan.link_index(BRIDGE))
         lan.link_up("host")
         lan.close()
-        host.address_add(host.link_index(name), f"{plan.host}/{plan.prefix}")
+        for address in plan.hosts:
+            host.address_add(host.link_index(name), lan_prefix(address))
         # No packet for a pod or a Service may ever leave by the machine's own uplink.
-        for network in (POD_CIDR, SERVICE_CIDR):
+        for network in (*plan.pod_cidrs, *plan.service_cidrs):
             host.route_add(network, kind="unreachable")
     finally:
         host.close()
@@ -90,7 +103,7 @@ def leave_host(layout: Layout, *, last: bool) -> None:
     with contextlib.suppress(OSError):
         host.link_delete(host_interface(layout))
     if last:
-        for network in (POD_CIDR, SERVICE_CIDR):
+        for network in OURS:
             with contextlib.suppress(OSError):
                 host.route_delete(network)
     host.close()

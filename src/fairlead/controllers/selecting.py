@@ -56,6 +56,7 @@ def _matters(old: Pod, new: Pod) -> bool:
         old.metadata.labels != new.metadata.labels
         or old.metadata.deletion_timestamp != new.metadata.deletion_timestamp
         or old.status.pod_ip != new.status.pod_ip
+        or old.status.pod_ips != new.status.pod_ips
         or old.status.phase != new.status.phase
         or old.status.conditions != new.status.conditions
         or old.spec.node_name != new.spec.node_name

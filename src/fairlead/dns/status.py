@@ -35,7 +35,7 @@ async def serve_health(health_port: int, ready_port: int, is_ready: Callable[[],
 
 
 async def _serve(handler: Handler, port: int) -> None:
-    server = await listen(handler, "0.0.0.0", port)
+    server = await listen(handler, "", port)
     try:
         await asyncio.Event().wait()
     finally:

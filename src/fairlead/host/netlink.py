@@ -8,7 +8,7 @@ import errno
 import os
 import socket
 import struct
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +20,7 @@ RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWNEIGH = 20, 24, 25, 26, 28
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_FD = 1, 3, 4, 10, 18, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
-IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
+IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_F_NODAD = 1, 2, 4, 2
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC = 1, 4, 5, 7
 NDA_DST, NDA_LLADDR = 1, 2
 NUD_PERMANENT = 0x80
@@ -32,6 +32,9 @@ RTNH_F_ONLINK = 4
 _HEADER = struct.Struct("=IHHII")
 _LINK = struct.Struct("=BxHiII")
 _ROUTE = struct.Struct("=BBBBBBBBI")
+
+
+MAIN_TABLE = 254
 
 
 def _attribute(kind: int, data: bytes) -> bytes:
@@ -47,17 +50,30 @@ def _number(kind: int, number: int) -> bytes:
     return _attribute(kind, struct.pack("=I", number))
 
 
+def _packed(address: str) -> tuple[int, bytes]:
+    """(family, bytes). Raises OSError."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return family, socket.inet_pton(family, address)
+
+
+def _network(text: str) -> tuple[int, bytes, int]:
+    """(family, bytes of the address, length of the prefix). Raises OSError, ValueError."""
+    address, _, size = text.partition("/")
+    return *_packed(address), int(size)
+
+
 def _address(kind: int, address: str) -> bytes:
-    return _attribute(kind, IPv4Address(address).packed)
+    return _attribute(kind, _packed(address)[1])
 
 
 class Netlink:
     """Changes in one network namespace. Every method raises OSError with the kernel's errno."""
 
-    def __init__(self, namespace: Path | str | None = None) -> None:
-        """`namespace`: where one is pinned; None: the process's own."""
+    def __init__(self, namespace: Path | str | None = None, first: Callable[[], object] = lambda: None) -> None:
+        """`namespace`: where one is pinned; None: the process's own. `first` is called there, before anything else."""
 
         def opened() -> socket.socket:
+            first()
             return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
 
         self._socket = opened() if namespace is None else namespaces.run_in(namespace, opened)
@@ -125,12 +141,15 @@ class Netlink:
     # Addresses, routes, neighbours.
 
     def address_add(self, index: int, interface: str) -> None:
-        """`10.0.0.1/24`; the second time nothing happens."""
-        given = IPv4Interface(interface)
-        body = struct.pack("=BBBBI", socket.AF_INET, given.network.prefixlen, 0, 0, index)
-        body += _address(IFA_LOCAL, str(given.ip)) + _address(IFA_ADDRESS, str(given.ip))
-        if given.network.prefixlen < 31:
-            body += _address(IFA_BROADCAST, str(given.network.broadcast_address))
+        """`10.0.0.1/24`; the second time nothing happens. One of IPv6 is in use at once: whoever gives it away knows
+        that nobody else has it (no duplicate address detection, RFC 4862)."""
+        family, packed, size = _network(interface)
+        flags = IFA_F_NODAD if family == socket.AF_INET6 else 0
+        body = struct.pack("=BBBBI", family, size, flags, 0, index)
+        body += _attribute(IFA_LOCAL, packed) + _attribute(IFA_ADDRESS, packed)
+        if family == socket.AF_INET and size < 31:
+            last = int.from_bytes(packed, "big") | (1 << (32 - size)) - 1
+            body += _attribute(IFA_BROADCAST, last.to_bytes(4, "big"))
         self._change(RTM_NEWADDR, body, NLM_F_CREATE | NLM_F_REPLACE)
 
     def route_add(
@@ -152,29 +171,33 @@ class Netlink:
         self._change(RTM_NEWROUTE, body, NLM_F_CREATE | NLM_F_REPLACE)
 
     def route_delete(self, destination: str) -> None:
-        network = IPv4Network(destination)
-        body = _ROUTE.pack(socket.AF_INET, network.prefixlen, 0, 0, 254, 0, 255, 0, 0)
-        self._change(RTM_DELROUTE, body + _attribute(RTA_DST, network.network_address.packed))
+        family, packed, size = _network(destination)
+        body = _ROUTE.pack(family, size, 0, 0, MAIN_TABLE, 0, 255, 0, 0)
+        self._change(RTM_DELROUTE, body + _attribute(RTA_DST, packed))
 
     def default_routes(self) -> int:
-        """How many there are."""
-        answers = self._ask(RTM_GETROUTE, _ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0), dump=True)
-        heads = [_ROUTE.unpack_from(answer) for answer in answers]
-        return sum(head[1] == 0 and head[7] == ROUTE_KINDS["unicast"] and head[4] == 254 for head in heads)
+        """How many there are, of both families."""
+        heads = [
+            _ROUTE.unpack_from(answer)
+            for family in (socket.AF_INET, socket.AF_INET6)
+            for answer in self._ask(RTM_GETROUTE, _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0), dump=True)
+        ]
+        return sum(head[1] == 0 and head[7] == ROUTE_KINDS["unicast"] and head[4] == MAIN_TABLE for head in heads)
 
     def neighbour_add(self, index: int, address: str, mac: bytes) -> None:
-        body = struct.pack("=BxxxiHBB", socket.AF_INET, index, NUD_PERMANENT, 0, 0)
-        body += _address(NDA_DST, address) + _attribute(NDA_LLADDR, mac)
+        family, packed = _packed(address)
+        body = struct.pack("=BxxxiHBB", family, index, NUD_PERMANENT, 0, 0)
+        body += _attribute(NDA_DST, packed) + _attribute(NDA_LLADDR, mac)
         self._change(RTM_NEWNEIGH, body, NLM_F_CREATE | NLM_F_REPLACE)
 
     @staticmethod
     def _route(destination: str, kind: str, scope: str, flags: int) -> bytes:
-        network = IPv4Network(destination)
+        family, packed, size = _network(destination)
         protocol = 4  # RTPROT_STATIC
         number = ROUTE_KINDS[kind]
-        body = _ROUTE.pack(socket.AF_INET, network.prefixlen, 0, 0, 254, protocol, SCOPES[scope], number, flags)
-        if network.prefixlen:
-            body += _attribute(RTA_DST, network.network_address.packed)
+        body = _ROUTE.pack(family, size, 0, 0, MAIN_TABLE, protocol, SCOPES[scope], number, flags)
+        if size:
+            body += _attribute(RTA_DST, packed)
         return body
 
     # Messages.

@@ -1,5 +1,6 @@
 """Kernel parameters of a network namespace."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,7 +22,11 @@ def write(values: Mapping[str, str], namespace: Path | None = None) -> list[str]
         missing = []
         for name, value in values.items():
             try:
-                Path("/proc/sys", *name.split(".")).write_text(value)
+                descriptor = os.open("/proc/sys/" + name.replace(".", "/"), os.O_WRONLY | os.O_CLOEXEC)
+                try:
+                    os.write(descriptor, value.encode())
+                finally:
+                    os.close(descriptor)
             except OSError:
                 missing.append(name)
         return missing

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import ssl as tls
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from http import HTTPStatus
@@ -318,9 +318,15 @@ class Server:
 
 
 async def listen(
-    handler: Handler, host: str, port: int, *, ssl: tls.SSLContext | None = None, max_body: int = MAX_BODY
+    handler: Handler,
+    host: str | Sequence[str],
+    port: int,
+    *,
+    ssl: tls.SSLContext | None = None,
+    max_body: int = MAX_BODY,
 ) -> Server:
-    """Serves until closed. Raises OSError where the address is taken."""
+    """Serves until closed. `host`: an address, or several; an empty one is all of both families. Raises OSError where
+    one is taken."""
     server = Server(handler, max_body)
     loop = asyncio.get_running_loop()
     server.sockets.append(

@@ -10,7 +10,7 @@ from fairlead.client.events import Recorder
 from fairlead.client.informer import Informer
 from fairlead.client.rest import Client
 from fairlead.node.images import Images
-from fairlead.node.ipam import Pool
+from fairlead.node.ipam import Pool, Pools
 from fairlead.node.network import PodNetwork
 from fairlead.node.pod_worker import PodWorker
 from fairlead.node.service_links import LinkedService, variables
@@ -42,7 +42,7 @@ class Agent:
         self.allocatable: Mapping[str, str] = {}
         self.workers: dict[str, PodWorker] = {}  # by the pod's uid
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._pool: asyncio.Future[Pool] | None = None
+        self._pools: asyncio.Future[Pools] | None = None
         self._left: dict[str, tuple[SandboxRecord | None, list[ContainerRecord]]] = {}
         self.pods = Informer(client, "pods", Pod, field_selector=f"spec.nodeName={options.node_name}")
         self._services = Informer(client, "services", LinkedService)
@@ -56,10 +56,10 @@ class Agent:
     def sandbox_runtime(self, pod: Pod) -> Runtime:
         return self.parts if all(is_part(each.image) for each in pod.spec.containers) else self.crun
 
-    async def addresses(self) -> Pool:
-        """The pool of this node's podCIDR, once it has one."""
-        assert self._pool is not None
-        return await asyncio.shield(self._pool)
+    async def addresses(self) -> Pools:
+        """Those of this node's podCIDRs, once it has them."""
+        assert self._pools is not None
+        return await asyncio.shield(self._pools)
 
     def service_variables(self, pod: Pod) -> dict[str, str]:
         links = pod.spec.enable_service_links is not False
@@ -79,7 +79,7 @@ class Agent:
 
     async def run(self, ready: Callable[[], object]) -> None:
         """`ready` is called when all caches are filled."""
-        self._pool = asyncio.get_running_loop().create_future()
+        self._pools = asyncio.get_running_loop().create_future()
         self._recover()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.recorder.run())
@@ -93,14 +93,14 @@ class Agent:
             ready()
 
     def _on_node(self, _: str, __: Node | None, new: Node | None) -> None:
-        assert self._pool is not None
+        assert self._pools is not None
         if new is None:
             return
         self.allocatable = {name: str(amount) for name, amount in new.status.allocatable.items()}
-        if new.spec.pod_cidr and not self._pool.done():
-            pool = Pool(new.spec.pod_cidr)
-            pool.recover((record.ip, record.id) for record in self.records.sandboxes() if record.network and record.ip)
-            self._pool.set_result(pool)
+        if new.spec.pod_cidrs and not self._pools.done():
+            pools = Pools(tuple(Pool(cidr) for cidr in new.spec.pod_cidrs))
+            pools.recover((record.ips, record.id) for record in self.records.sandboxes() if record.network)
+            self._pools.set_result(pools)
 
     def _recover(self) -> None:
         """What an earlier agent left: sandboxes and containers by pod."""

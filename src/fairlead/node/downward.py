@@ -6,7 +6,7 @@ Source: kubelet `pkg/fieldpath` and `kubelet_pods.go` podFieldSelectorRuntimeVal
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,8 +22,8 @@ class Self:
     """A pod and where it runs. `allocatable`: the node's, which stands in for limits that are not set."""
 
     pod: Pod
-    pod_ip: str
-    node_ip: str
+    pod_ips: Sequence[str]  # the primary one first; none before the network is there
+    node_ips: Sequence[str]
     allocatable: Mapping[str, str]
 
 
@@ -39,10 +39,10 @@ _FIELDS: Final[dict[str, Callable[[Self], str]]] = {
     "metadata.annotations": lambda self: _map(self.pod.metadata.annotations),
     "spec.nodeName": lambda self: self.pod.spec.node_name,
     "spec.serviceAccountName": lambda self: self.pod.spec.service_account_name,
-    "status.hostIP": lambda self: self.node_ip,
-    "status.hostIPs": lambda self: self.node_ip,
-    "status.podIP": lambda self: self.pod_ip,
-    "status.podIPs": lambda self: self.pod_ip,
+    "status.hostIP": lambda self: self.node_ips[0],
+    "status.hostIPs": lambda self: ",".join(self.node_ips),
+    "status.podIP": lambda self: next(iter(self.pod_ips), ""),
+    "status.podIPs": lambda self: ",".join(self.pod_ips),
 }
 
 

@@ -45,12 +45,13 @@ def domain(pod: Pod, cluster_domain: str) -> str:
     return f"{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}"
 
 
-def hosts_file(pod: Pod, ip: str, cluster_domain: str, node_hosts: str) -> str:
+def hosts_file(pod: Pod, ips: Iterable[str], cluster_domain: str, node_hosts: str) -> str:
     """/etc/hosts. `node_hosts`: the node's own file, which hostNetwork pods see."""
     if pod.spec.host_network:
         return _HEADER_HOST + node_hosts + _aliases(pod.spec.host_aliases)
     name, zone = hostname(pod), domain(pod, cluster_domain)
-    own = f"{ip}\t{name}.{zone}\t{name}\n" if zone else f"{ip}\t{name}\n"
+    names = f"{name}.{zone}\t{name}" if zone else name
+    own = "".join(f"{ip}\t{names}\n" for ip in ips)
     return _HEADER + _LOCAL + own + _aliases(pod.spec.host_aliases)
 
 

@@ -45,7 +45,7 @@ class Identity:
     """What the node is called and where it is reached."""
 
     name: str
-    ip: str
+    ips: tuple[str, ...]  # one of each family, the primary one first
     labels: Mapping[str, str]
     version: str  # kubelet's, `v1.32.0+fairlead`
     runtime_version: str  # `crun://1.8.1`
@@ -59,7 +59,7 @@ class Health:
     degraded: tuple[str, ...] = ()
 
 
-def node_object(identity: Identity, machine: Machine, pod_cidr: str | None, status: NodeStatus) -> Node:
+def node_object(identity: Identity, machine: Machine, pod_cidrs: Sequence[str], status: NodeStatus) -> Node:
     """What the agent registers."""
     labels = {
         "kubernetes.io/hostname": identity.name,
@@ -72,7 +72,7 @@ def node_object(identity: Identity, machine: Machine, pod_cidr: str | None, stat
         api_version="v1",
         kind="Node",
         metadata=ObjectMeta(name=identity.name, labels=labels | dict(identity.labels)),
-        spec=NodeSpec(pod_cidr=pod_cidr, pod_cidrs=[pod_cidr]) if pod_cidr else NodeSpec(),
+        spec=NodeSpec(pod_cidr=pod_cidrs[0], pod_cidrs=list(pod_cidrs)) if pod_cidrs else NodeSpec(),
         status=status,
     )
 
@@ -93,7 +93,7 @@ def status_of(
         capacity=resources,
         allocatable=resources,
         conditions=_conditions(health, told.conditions, now),
-        addresses=[NodeAddress("InternalIP", identity.ip), NodeAddress("Hostname", identity.name)],
+        addresses=[*(NodeAddress("InternalIP", ip) for ip in identity.ips), NodeAddress("Hostname", identity.name)],
         daemon_endpoints=NodeDaemonEndpoints(DaemonEndpoint(KUBELET_PORT)),
         node_info=NodeSystemInfo(
             machine_id=machine.machine_id,

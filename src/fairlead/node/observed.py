@@ -37,11 +37,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """The pod's namespaces. `ip` is empty until the network is set up, and the node's own for hostNetwork."""
+    """The pod's namespaces. `ips`: one of each family, the primary one first; none until the network is set up, and
+    the node's own for hostNetwork."""
 
     id: str
     attempt: int
-    ip: str
+    ips: tuple[str, ...]
     alive: bool = True
 
 

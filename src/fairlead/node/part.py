@@ -28,16 +28,16 @@ async def serve(options: Options) -> None:
     process.become_subreaper()
     client = Client(load(options.kubeconfig), user_agent="kubelet/fairlead")
     agent = Agent(options, client)
-    refused = agent.network.prepare_node()
-    identity = Identity(options.node_name, options.node_ip, dict(options.labels), VERSION, f"crun://{_crun_version()}")
+    refused = agent.network.prepare_node(ipv6=options.ipv6)
+    identity = Identity(options.node_name, options.node_ips, dict(options.labels), VERSION, f"crun://{_crun_version()}")
     missing = (f"sysctl {name} cannot be set" for name in refused if "gc_thresh" not in name)
     health = Health(degraded=(*degraded(), *missing))
     registration = Registration(
-        client, identity, machine.read(Path(options.state_dir)), health, options.taints, options.pod_cidr
+        client, identity, machine.read(Path(options.state_dir)), health, options.taints, options.pod_cidrs
     )
     tls = server_tls(options.certificate, options.key, options.client_ca)
     signal.signal(signal.SIGCHLD, lambda *_: process.reap_all())  # uvloop keeps its own way for its own children
-    server = await listen(KubeletServer(agent).handle, options.node_ip, options.port, ssl=tls)
+    server = await listen(KubeletServer(agent).handle, options.node_ips, options.port, ssl=tls)
     try:
         await registration.register()
         async with asyncio.TaskGroup() as tasks:

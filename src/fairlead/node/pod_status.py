@@ -3,6 +3,7 @@
 Source: kubelet `kubelet_pods.go` (getPhase, generateAPIPodStatus) and `status/generate.go`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairlead.api import time as api_time
@@ -17,7 +18,7 @@ from fairlead.node.plan import DEADLINE_MESSAGE, Plan, is_sidecar, past_deadline
 class Node:
     """The node, as far as its pods' status tells of it."""
 
-    ip: str
+    ips: tuple[str, ...]
     runtime: str  # the scheme of containerID: `crun`
 
 
@@ -29,17 +30,21 @@ def status_of(pod: Pod, observed: Observed, plan: Plan, node: Node, now: float) 
     regular = container_status.of_containers(pod, spec.containers, observed, plan.waiting, scheme)
     expired = past_deadline(pod, observed, now)
     phase = _settled(pod) or ("Failed" if expired else phase_of(pod, init, regular, ended=plan.ended))
-    ip = observed.sandbox.ip if observed.sandbox is not None else pod.status.pod_ip if plan.ended else ""
+    ips: Sequence[str] = ()
+    if observed.sandbox is not None:
+        ips = observed.sandbox.ips
+    elif plan.ended:
+        ips = [each.ip for each in pod.status.pod_ips]
     conditions = _conditions(pod, phase, {s.name: s for s in (*init, *regular)}, observed)
     return PodStatus(
         phase=phase,
         conditions=_with_times(conditions, pod.status.conditions, now),
         message=DEADLINE_MESSAGE if expired else pod.status.message,
         reason="DeadlineExceeded" if expired else pod.status.reason,
-        host_ip=node.ip,
-        host_ips=[PodIP(node.ip)],
-        pod_ip=ip,
-        pod_ips=[PodIP(ip)] if ip else [],
+        host_ip=node.ips[0],
+        host_ips=[PodIP(each) for each in node.ips],
+        pod_ip=ips[0] if ips else "",
+        pod_ips=[PodIP(each) for each in ips],
         start_time=api_time.render(observed.started_at),
         init_container_statuses=init,
         container_statuses=regular,
@@ -117,7 +122,7 @@ def _count_regular(status: ContainerStatus, count: _Count) -> None:
 
 
 def _conditions(pod: Pod, phase: str, statuses: dict[str, ContainerStatus], observed: Observed) -> list[Condition]:
-    sandboxed = observed.sandbox is not None and observed.sandbox.alive and bool(observed.sandbox.ip)
+    sandboxed = observed.sandbox is not None and observed.sandbox.alive and bool(observed.sandbox.ips)
     containers_ready = _containers_ready(pod, phase, statuses)
     return [
         Condition("PodReadyToStartContainers", "True" if sandboxed else "False"),

@@ -122,12 +122,12 @@ class PodWorker:
             runs[record.name] = (*runs.get(record.name, ()), _run_of(record))
         sandbox = None
         if self._sandbox is not None:
-            sandbox = Sandbox(self._sandbox.id, self._sandbox.attempt, self._sandbox.ip)
+            sandbox = Sandbox(self._sandbox.id, self._sandbox.attempt, tuple(self._sandbox.ips))
         return Observed(sandbox, runs, self._failures, self._backoffs, self._health, self._started_at, self._problem)
 
     async def _tell(self, planned: Any, now: float) -> None:
         """The status, where it has changed. A pod that is gone or another one by now is nobody's business."""
-        node = pod_status.Node(self._agent.options.node_ip, "crun")
+        node = pod_status.Node(self._agent.options.node_ips, "crun")
         if self._told is not None:
             self.pod.status = self._told
         status = pod_status.status_of(self.pod, self._observed(), planned, node, now)
@@ -210,13 +210,13 @@ class PodWorker:
             await self._prepare_volumes()
             record = agent.sandbox_runtime(pod).create_sandbox(spec)
             if host:
-                record.ip = agent.options.node_ip
+                record.ips = list(agent.options.node_ips)
             else:
-                pool = await agent.addresses()
-                record.ip = pool.allocate(spec.id)
-                agent.network.set_up(spec.id, Path(record.network), record.ip)
+                pools = await agent.addresses()
+                record.ips = pools.allocate(spec.id)
+                agent.network.set_up(spec.id, Path(record.network), record.ips)
             agent.records.save(record)
-            self._write_name_files(record.ip)
+            self._write_name_files(record.ips)
         except (SourceError, OSError, ApiError, RuntimeFault) as error:
             mount = isinstance(error, SourceError | ApiError)
             reason = "FailedMount" if mount else "FailedCreatePodSandBox"
@@ -232,7 +232,7 @@ class PodWorker:
 
     async def _prepare_volumes(self) -> None:
         self._sources = await fetch(self._agent.client, self.pod)
-        self._volumes.prepare(self.pod, self._self(""), self._sources)
+        self._volumes.prepare(self.pod, self._self(()), self._sources)
         self._refreshed = time.time()
 
     async def _refresh(self) -> None:
@@ -241,23 +241,23 @@ class PodWorker:
         try:
             self._sources = await fetch(self._agent.client, self.pod)
             if not self._volumes.paths:  # an earlier agent made them
-                self._volumes.prepare(self.pod, self._self(self._ip), self._sources)
-            self._volumes.refresh(self.pod, self._self(self._ip), self._sources)
+                self._volumes.prepare(self.pod, self._self(self._ips), self._sources)
+            self._volumes.refresh(self.pod, self._self(self._ips), self._sources)
         except (SourceError, OSError, ApiError) as error:
             log.info("volumes of %s: %s", self.pod.metadata.name, error)
 
     @property
-    def _ip(self) -> str:
-        return self._sandbox.ip if self._sandbox is not None else ""
+    def _ips(self) -> Sequence[str]:
+        return self._sandbox.ips if self._sandbox is not None else ()
 
-    def _self(self, ip: str) -> Self:
-        return Self(self.pod, ip, self._agent.options.node_ip, self._agent.allocatable)
+    def _self(self, ips: Sequence[str]) -> Self:
+        return Self(self.pod, ips, self._agent.options.node_ips, self._agent.allocatable)
 
-    def _write_name_files(self, ip: str) -> None:
+    def _write_name_files(self, ips: Sequence[str]) -> None:
         options, folder = self._agent.options, self._volumes.root
         folder.mkdir(parents=True, exist_ok=True)
         node_hosts = _text(Path("/etc/hosts"))
-        (folder / "hosts").write_text(names.hosts_file(self.pod, ip, options.cluster_domain, node_hosts))
+        (folder / "hosts").write_text(names.hosts_file(self.pod, ips, options.cluster_domain, node_hosts))
         node = names.parse_resolver(_text(Path("/etc/resolv.conf")))
         found = names.resolver(self.pod, (options.cluster_dns,), options.cluster_domain, node)
         (folder / "resolv.conf").write_text(names.resolv_conf(found))
@@ -319,7 +319,7 @@ class PodWorker:
         agent = self._agent
         assert self._sources is not None
         services = agent.service_variables(self.pod)
-        variables = environment.variables(container, self._self(self._ip), self._sources, services)
+        variables = environment.variables(container, self._self(self._ips), self._sources, services)
         logs = Path(agent.options.state_dir) / "logs"
         return container_spec(self.pod, container, attempt, variables=variables, volumes=self._volumes, logs=logs)
 
@@ -344,7 +344,9 @@ class PodWorker:
         async def execute(argv: list[str], seconds: float) -> tuple[int, str]:
             return await self.execute(record, argv, seconds)
 
-        prober = Prober(container, self._ip, record.started_at or time.time(), execute, told, unhealthy)
+        prober = Prober(
+            container, next(iter(self._ips), ""), record.started_at or time.time(), execute, told, unhealthy
+        )
         self._health[record.id] = prober.health
         self._probers[record.id] = asyncio.get_running_loop().create_task(prober.run())
 

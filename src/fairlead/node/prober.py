@@ -104,9 +104,9 @@ class Prober:
         return None
 
     async def _http(self, action: HTTPGetAction) -> str | None:
-        host = action.host or self._address
+        place = _joined(action.host or self._address, self._port(action.port))
         scheme = action.scheme.lower()
-        url = f"{scheme}://{host}:{self._port(action.port)}"
+        url = f"{scheme}://{place}"
         tls: ssl.SSLContext | None = None
         if scheme == "https":  # a probe asks whether something answers, not who
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -118,7 +118,7 @@ class Prober:
         try:
             answer = await client.request("GET", action.path or "/", headers=headers)
         except OSError as error:
-            return f'Get "{url}{action.path}": dial tcp {host}: connect: {(error.strerror or str(error)).lower()}'
+            return f'Get "{url}{action.path}": dial tcp {place}: connect: {(error.strerror or str(error)).lower()}'
         finally:
             await client.close()
         if 200 <= answer.status < 400:
@@ -130,7 +130,7 @@ class Prober:
         try:
             _, writer = await asyncio.open_connection(host, port)
         except OSError as error:
-            return f"dial tcp {host}:{port}: connect: {(error.strerror or str(error)).lower()}"
+            return f"dial tcp {_joined(host, port)}: connect: {(error.strerror or str(error)).lower()}"
         writer.close()
         return None
 
@@ -141,3 +141,7 @@ class Prober:
             if each.name == port:
                 return each.container_port
         return int(port) if port.isdigit() else 0
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -29,14 +29,14 @@ class Registration:
         machine: Machine,
         health: Health,
         taints: tuple[tuple[str, str, str], ...],
-        pod_cidr: str | None,
+        pod_cidrs: tuple[str, ...],
     ) -> None:
         self._client = client
         self._identity = identity
         self._machine = machine
         self._health = health
         self._taints = taints
-        self._pod_cidr = pod_cidr
+        self._pod_cidrs = pod_cidrs
         self.node: Node | None = None
 
     @property
@@ -57,7 +57,7 @@ class Registration:
 
     async def _register(self) -> Node:
         status = status_of(self._identity, self._machine, self._health, (), NodeStatus(), time.time())
-        wanted = msgspec.to_builtins(node_object(self._identity, self._machine, self._pod_cidr, status))
+        wanted = msgspec.to_builtins(node_object(self._identity, self._machine, self._pod_cidrs, status))
         if self._taints:
             wanted.setdefault("spec", {})["taints"] = [_taint(*taint) for taint in self._taints]
         try:

@@ -9,7 +9,7 @@ class Options:
 
     kubeconfig: str
     node_name: str
-    node_ip: str
+    node_ips: tuple[str, ...]  # one of each family; the first is the primary one
     run_dir: str
     state_dir: str
     images: str
@@ -23,6 +23,14 @@ class Options:
     taints: tuple[tuple[str, str, str], ...] = ()  # key, value, effect
     cluster_dns: str = "10.96.0.10"
     cluster_domain: str = "cluster.local"
-    pod_cidr: str | None = None  # None: the control plane gives one
+    pod_cidrs: tuple[str, ...] = ()  # none: the control plane gives some
     port: int = 10250
     image_aliases: bool = True
+
+    @property
+    def node_ip(self) -> str:
+        return self.node_ips[0]
+
+    @property
+    def ipv6(self) -> bool:
+        return any(":" in each for each in self.node_ips)

@@ -261,14 +261,26 @@ class _Forward:
             await self._flush()
 
     async def _dial(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """By IPv4, or by IPv6 where nobody listens there. Raises OSError, of the first."""
+        try:
+            return await self._dial_by(socket.AF_INET, "127.0.0.1", port)
+        except OSError as error:
+            refused = error
+        with contextlib.suppress(OSError):
+            return await self._dial_by(socket.AF_INET6, "::1", port)
+        raise refused
+
+    async def _dial_by(
+        self, family: socket.AddressFamily, address: str, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """The socket is opened in the pod's network and stays there."""
 
         def opened() -> socket.socket:
-            return socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+            return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
 
         sock = namespaces.run_in(self._network, opened) if self._network else opened()
         try:
-            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+            await asyncio.get_running_loop().sock_connect(sock, (address, port))
         except BaseException:
             sock.close()
             raise

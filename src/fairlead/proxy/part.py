@@ -5,7 +5,6 @@ import logging
 import os
 import time
 
-from fairlead.api import time as api_time
 from fairlead.api.types.core import Node
 from fairlead.client.config import load
 from fairlead.client.events import Recorder, reference
@@ -20,7 +19,8 @@ from fairlead.proxy.flows import Flows
 from fairlead.proxy.health_check import HealthChecks
 from fairlead.proxy.kernel_settings import MAXIMUM, most_connections, settings
 from fairlead.proxy.metrics import Metrics
-from fairlead.proxy.rules import RefusedError, Rules
+from fairlead.proxy.mode import ModeError
+from fairlead.proxy.rules import Rules
 from fairlead.services.model import Locality, ServicePort, problems, service_ports
 from fairlead.services.trimmed import TrimmedService, TrimmedSlice
 
@@ -67,8 +67,8 @@ class Proxy:
         self._told: dict[str, set[str]] = {}  # what each Service was told that it cannot have
         self._dirty: dict[str, float] = {}  # key → when its change was heard of
         self._wake = asyncio.Event()
-        self._metrics = Metrics(self.mode_name, self._families, options.node_name)
-        self._flows = Flows(self._metrics.forgot_flows)
+        self._flows = Flows()
+        self._metrics = Metrics()
         self._health_checks = HealthChecks(self._healthy)
         self._last_sync = 0.0
 
@@ -85,7 +85,7 @@ class Proxy:
             await self._slices.synced()
             await self._nodes.synced()
             self._nodes.add_handler(self._on_node)
-            self._services.add_handler(self._on_service)
+            self._services.add_handler(lambda key, _old, _new: self._mark(key))
             self._slices.add_handler(self._on_slice)
             self._wake.set()
             asyncio.get_running_loop().add_reader(self._rules.watch, self._on_kernel)
@@ -124,15 +124,9 @@ class Proxy:
             for key in self._services.items:
                 self._mark(key)
 
-    def _on_service(self, key: str, _: TrimmedService | None, __: TrimmedService | None) -> None:
-        self._metrics.queued("service", key)
-        self._mark(key)
-
     def _on_slice(self, _: str, old: TrimmedSlice | None, new: TrimmedSlice | None) -> None:
         for obj in (old, new):
             for key in _service_key(obj) if obj is not None else ():
-                if obj is not None and (obj is new or new is None):
-                    self._metrics.queued("endpoint", key, _triggered(obj) if obj is new else None)
                 self._mark(key)
         for problem in problems(new) if new is not None else ():
             self._recorder.event(
@@ -148,10 +142,10 @@ class Proxy:
             began = time.monotonic()
             changes = self._changes(dirty)
             try:
-                done = self._rules.apply(changes)
-            except RefusedError as error:
+                self._rules.apply(changes)
+            except ModeError as error:
                 log.warning("cannot program %d services, starting over: %s", len(changes), error)
-                self._metrics.failed(error.family, full=error.full)
+                self._metrics.failures.inc()
                 self._rules.restart()
                 for key in {*self._services.items, *dirty}:
                     self._dirty.setdefault(key, dirty.get(key, began))
@@ -161,10 +155,7 @@ class Proxy:
             if not self._last_sync:
                 self._rules.take_over()
             self._last_sync = time.monotonic()
-            self._metrics.synced(done)
-            self._metrics.services(changes)
-            for family, counts in self._rules.counts():
-                self._metrics.rules(family, counts.total, counts.last)
+            self._metrics.observe(self._last_sync - began, [self._last_sync - heard for heard in dirty.values()])
             self._flows.changed(changes)
             for key, ports in changes.items():
                 await self._check_health(key, ports)
@@ -244,11 +235,3 @@ class Proxy:
 def _service_key(obj: TrimmedSlice) -> list[str]:
     name = obj.metadata.labels.get(SERVICE_NAME)
     return [f"{obj.metadata.namespace}/{name}"] if name else []
-
-
-def _triggered(slice_: TrimmedSlice) -> float | None:
-    """When that was which its last change is about (seconds since 1970), as its controller says."""
-    try:
-        return api_time.parse(slice_.metadata.annotations.triggered)
-    except ValueError:
-        return None

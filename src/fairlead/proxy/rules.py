@@ -1,22 +1,11 @@
 """All of a node's rules: the mode's, in each family of addresses; other modes' that an earlier proxy left."""
 
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from fairlead.host.nft_watch import NftWatch
 from fairlead.proxy.choosing import MAKE, others
-from fairlead.proxy.metrics import Synced
-from fairlead.proxy.mode import CountsRules, ModeError, Node, RuleCounts
+from fairlead.proxy.mode import Node
 from fairlead.services.model import Family, ServicePort
-
-
-class RefusedError(ModeError):
-    """With the family of the rules, and whether all of them were to be made."""
-
-    def __init__(self, said: str, family: Family, *, full: bool) -> None:
-        super().__init__(said)
-        self.family: Family = family
-        self.full = full
 
 
 class Rules:
@@ -28,30 +17,16 @@ class Rules:
         self._others = [other for node in nodes.values() for other in others(mode, node)]
         self._started: set[Family] = set()
 
-    def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> list[Synced]:
-        """Ports of all families. Raises RefusedError."""
-        done = []
+    def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
+        """Ports of all families. Raises ModeError."""
         with self.watch.quiet():
             for family, mode in self._modes.items():
-                began = time.monotonic()
-                full = family not in self._started
                 mine = {key: tuple(p for p in ports if p.family == family) for key, ports in changes.items()}
-                if not full:  # a Service that never was of this family is no change here
+                if family in self._started:  # a Service that never was of this family is no change here
                     known = mode.known
                     mine = {key: ports for key, ports in mine.items() if ports or key in known}
-                try:
-                    mode.apply(mine)
-                except ModeError as error:
-                    raise RefusedError(str(error), family, full=full) from error
+                mode.apply(mine)
                 self._started.add(family)
-                done.append(Synced(family, time.monotonic() - began, full))
-        return done
-
-    def counts(self) -> Iterator[tuple[Family, RuleCounts]]:
-        """Of modes whose rules are iptables'."""
-        for family, mode in self._modes.items():
-            if isinstance(mode, CountsRules):
-                yield family, mode.rule_counts()
 
     def restart(self) -> None:
         """What is in the kernel is not what we believed: the next apply starts over, with everything."""

@@ -87,8 +87,12 @@ class SandboxRecord(msgspec.Struct):
     name: str
     attempt: int
     network: str = ""
-    ip: str = ""
+    ips: list[str] = []  # one of each family, the primary one first; none until the network is set up
     created_at: float = 0.0
+
+    @property
+    def ip(self) -> str:
+        return self.ips[0] if self.ips else ""
 
 
 class ContainerRecord(msgspec.Struct):

@@ -39,7 +39,7 @@ def observed(*runs: Run, healthy: bool = True, sandbox: bool = True, **more: Any
     health = {run.id: HEALTHY for run in runs} if healthy else {}
     known: dict[str, Any] = {"health": health, "started_at": NOW - 100} | more
     return Observed(
-        sandbox=Sandbox("sandbox", 0, "10.244.1.2") if sandbox else None,
+        sandbox=Sandbox("sandbox", 0, ("10.244.1.2",)) if sandbox else None,
         runs=by_container,
         **known,
     )

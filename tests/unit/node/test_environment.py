@@ -14,7 +14,12 @@ from fairlead.node.service_links import LinkedService
 from fairlead.node.sources import SourceError, Sources, Token, references
 from tests.unit.node.pods import pod
 
-SELF = Self(pod(serviceAccountName="default"), "10.244.1.2", "192.168.109.101", {"cpu": "2", "memory": "4Gi"})
+SELF = Self(
+    pod(serviceAccountName="default"),
+    ["10.244.1.2", "fd00:10:244:1::2"],
+    ["192.168.109.101", "fd00:192:168:109::101"],
+    {"cpu": "2", "memory": "4Gi"},
+)
 SOURCES = Sources(
     "dev",
     {"settings": ConfigMap(data={"mode": "fast", "not a name": "x"})},
@@ -133,6 +138,9 @@ def test_services_of_the_namespace_are_told_with_links_and_headless_ones_never()
         ("spec.nodeName", "node1"),
         ("spec.serviceAccountName", "default"),
         ("status.hostIP", "192.168.109.101"),
+        ("status.hostIPs", "192.168.109.101,fd00:192:168:109::101"),
+        ("status.podIP", "10.244.1.2"),
+        ("status.podIPs", "10.244.1.2,fd00:10:244:1::2"),
     ],
 )
 def test_a_pod_is_told_of_itself(path: str, value: str) -> None:

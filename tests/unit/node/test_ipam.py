@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.node.ipam import NoAddressError, Pool
+from fairlead.node.ipam import NoAddressError, Pool, Pools
 
 
 def test_addresses_begin_behind_the_gateway_and_end_before_broadcast() -> None:
@@ -38,3 +38,16 @@ def test_no_address_has_two_owners(steps: list[tuple[int, bool]]) -> None:
             pool.release(str(owner))
             held.pop(str(owner), None)
     assert len(set(held.values())) == len(held)
+
+
+def test_a_pod_has_an_address_of_each_family_that_its_node_has() -> None:
+    pools = Pools((Pool("10.244.1.0/29"), Pool("fd00:10:244:1::/64")))
+    pools.recover([(["10.244.1.4", "fd00:10:244:1::4"], "old")])
+    assert pools.allocate("old") == ["10.244.1.4", "fd00:10:244:1::4"]
+    assert pools.allocate("new") == ["10.244.1.5", "fd00:10:244:1::5"]
+    pools.release("old")
+    for number in range(4):
+        pools.allocate(str(number))
+    with pytest.raises(NoAddressError):
+        pools.allocate("one more")
+    assert "one more" not in pools.pools[1].owners(), "half of a pair helps nobody"

@@ -57,14 +57,14 @@ def test_a_resolv_conf_is_read_as_the_man_page_says() -> None:
 
 def test_the_hosts_file_names_the_pod_its_domain_and_its_aliases() -> None:
     spec = pod(subdomain="db", hostname="a", hostAliases=[{"ip": "10.1.2.3", "hostnames": ["foo", "bar"]}])
-    text = names.hosts_file(spec, "10.244.1.2", "cluster.local", "")
+    text = names.hosts_file(spec, ["10.244.1.2", "fd00:10:244:1::2"], "cluster.local", "")
     assert text.startswith("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n")
-    assert "10.244.1.2\ta.db.dev.svc.cluster.local\ta\n" in text
+    assert "\n10.244.1.2\ta.db.dev.svc.cluster.local\ta\nfd00:10:244:1::2\ta.db.dev.svc.cluster.local\ta\n" in text
     assert text.endswith("\n# Entries added by HostAliases.\n10.1.2.3\tfoo\tbar\n")
 
 
 def test_a_pod_on_the_nodes_network_sees_the_nodes_hosts() -> None:
-    text = names.hosts_file(pod(hostNetwork=True), "", "cluster.local", "1.2.3.4 node\n")
+    text = names.hosts_file(pod(hostNetwork=True), [], "cluster.local", "1.2.3.4 node\n")
     assert text == "# Kubernetes-managed hosts file (host network).\n1.2.3.4 node\n"
 
 

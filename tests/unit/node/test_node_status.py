@@ -9,7 +9,7 @@ from tests.unit.node.pods import NOW
 
 MACHINE = Machine(2, 4 << 30, 100 << 30, "6.1.0", "Debian GNU/Linux 12 (bookworm)", "amd64", "m", "u", "b")
 LABELS = {"node-role.kubernetes.io/control-plane": ""}
-IDENTITY = Identity("master", "192.168.109.100", LABELS, "v1.32.0+fairlead", "crun://1.8.1")
+IDENTITY = Identity("master", ("192.168.109.100", "fd00:192:168:109::100"), LABELS, "v1.32.0+fairlead", "crun://1.8.1")
 
 
 def told(health: Health = Health(), before: NodeStatus | None = None, now: float = NOW) -> NodeStatus:  # noqa: B008
@@ -17,11 +17,18 @@ def told(health: Health = Health(), before: NodeStatus | None = None, now: float
 
 
 def test_a_node_registers_with_its_labels_and_its_pods_addresses() -> None:
-    node = node_object(IDENTITY, MACHINE, "10.244.0.0/24", told())
+    ranges = ["10.244.0.0/24", "fd00:10:244::/64"]
+    node = node_object(IDENTITY, MACHINE, ranges, told())
     assert node.metadata.labels["kubernetes.io/hostname"] == "master"
     assert node.metadata.labels["node-role.kubernetes.io/control-plane"] == ""
-    assert (node.spec.pod_cidr, node.spec.pod_cidrs) == ("10.244.0.0/24", ["10.244.0.0/24"])
+    assert (node.spec.pod_cidr, node.spec.pod_cidrs) == ("10.244.0.0/24", ranges)
     assert node.address("InternalIP") == "192.168.109.100"
+    told_of = [(each.type, each.address) for each in node.status.addresses]
+    assert told_of == [
+        ("InternalIP", "192.168.109.100"),
+        ("InternalIP", "fd00:192:168:109::100"),
+        ("Hostname", "master"),
+    ]
     assert node.status.capacity["memory"] == "4194304Ki"
 
 

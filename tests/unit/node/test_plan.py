@@ -30,7 +30,7 @@ def test_a_pod_that_runs_needs_nothing() -> None:
 
 
 def test_a_dead_sandbox_is_replaced_and_takes_its_containers_with_it() -> None:
-    dead = Sandbox("old", 3, "10.244.1.2", alive=False)
+    dead = Sandbox("old", 3, ("10.244.1.2",), alive=False)
     assert plan(pod(), observed(running(), sandbox=False), NOW).actions == (CreateSandbox(0),)
     state = Observed(sandbox=dead, runs={"web": (running(),)})
     assert plan(pod(), state, NOW).actions == (StopPod(0), CreateSandbox(4))

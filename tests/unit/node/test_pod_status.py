@@ -12,7 +12,7 @@ from fairlead.node.plan import plan
 from fairlead.node.pod_status import Node, status_of
 from tests.unit.node.pods import NOW, exited, init, observed, pod, running
 
-NODE = Node("192.168.109.101", "crun")
+NODE = Node(("192.168.109.101",), "crun")
 
 
 def status(pod_: Pod, state: Observed, now: float = NOW) -> PodStatus:

@@ -12,7 +12,7 @@ from fairlead.node.sources import SourceError, Sources, Token
 from fairlead.node.volumes.payload import File, files_of, is_filled
 from tests.unit.node.pods import pod
 
-SELF = Self(pod(), "10.244.1.2", "192.168.109.101", {})
+SELF = Self(pod(), ["10.244.1.2"], ["192.168.109.101"], {})
 SOURCES = Sources(
     "dev",
     {"page": ConfigMap(data={"index.html": "hi"}, binary_data={"logo": base64.b64encode(b"\0\1").decode()})},

@@ -1,5 +1,7 @@
 """nginx, with the configuration and the page of upstream's image."""
 
+from pathlib import Path
+
 from fairlead.runtime.images.recipe import Recipe
 
 CONF = """\
@@ -19,17 +21,19 @@ http {
     include /etc/nginx/conf.d/*.conf;
 }
 """
-DEFAULT = """\
-server {
-    listen 80;
+# As the image's own start does it (10-listen-on-ipv6-by-default.sh): without IPv6 in the kernel it would not start.
+LISTEN = "listen 80; listen [::]:80;" if Path("/proc/net/if_inet6").exists() else "listen 80;"
+DEFAULT = f"""\
+server {{
+    {LISTEN}
     server_name localhost;
-    location / {
+    location / {{
         root /usr/share/nginx/html;
         index index.html index.htm;
-    }
+    }}
     error_page 500 502 503 504 /50x.html;
-    location = /50x.html { root /usr/share/nginx/html; }
-}
+    location = /50x.html {{ root /usr/share/nginx/html; }}
+}}
 """
 INDEX = """\
 <!DOCTYPE html>
