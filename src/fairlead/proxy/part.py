@@ -11,7 +11,8 @@ from fairlead.client.events import Recorder, reference
 from fairlead.client.informer import Informer
 from fairlead.client.rest import Client
 from fairlead.host import sysctl
-from fairlead.proxy import rules, status
+from fairlead.proxy import rules as node_rules
+from fairlead.proxy import status
 from fairlead.proxy.choosing import choose
 from fairlead.proxy.claims import Claims
 from fairlead.proxy.configuration import Options
@@ -20,7 +21,7 @@ from fairlead.proxy.health_check import HealthChecks
 from fairlead.proxy.kernel_settings import MAXIMUM, most_connections, settings
 from fairlead.proxy.metrics import Metrics
 from fairlead.proxy.mode import ModeError
-from fairlead.proxy.rules import Rules
+from fairlead.proxy.rules import Changes
 from fairlead.services.model import Locality, ServicePort, problems, service_ports
 from fairlead.services.trimmed import TrimmedService, TrimmedSlice
 
@@ -36,7 +37,7 @@ RETRY = 1.0  # seconds after a transaction that failed
 
 def clean_up(options: Options) -> None:
     """Takes the rules of every mode away (`--cleanup`)."""
-    rules.clean_up(options.nodes().values())
+    node_rules.clean_up(options.nodes().values())
 
 
 async def serve(options: Options) -> None:
@@ -54,7 +55,7 @@ class Proxy:
         self.mode_name, self._fallback = choose(options.mode)
         nodes = options.nodes()
         self._families = tuple(nodes)
-        self._rules = Rules(self.mode_name, nodes)
+        self._rules = node_rules.rules(self.mode_name, nodes)
         self._repaired = 0.0
         self._options = options
         self._recorder = Recorder(client, "kube-proxy", options.node_name)
@@ -142,10 +143,9 @@ class Proxy:
             began = time.monotonic()
             changes = self._changes(dirty)
             try:
-                self._rules.apply(changes)
+                self._program(changes)
             except ModeError as error:
                 log.warning("cannot program %d services, starting over: %s", len(changes), error)
-                self._metrics.failures.inc()
                 self._rules.restart()
                 for key in {*self._services.items, *dirty}:
                     self._dirty.setdefault(key, dirty.get(key, began))
@@ -160,7 +160,25 @@ class Proxy:
             for key, ports in changes.items():
                 await self._check_health(key, ports)
 
-    def _changes(self, dirty: dict[str, float]) -> dict[str, tuple[ServicePort, ...]]:
+    def _program(self, changes: Changes) -> None:
+        """One Service that the kernel refuses does not keep the others from being served. Raises ModeError."""
+        try:
+            self._rules.apply(changes)
+            return
+        except ModeError as error:
+            log.warning("cannot program %d services at once: %s", len(changes), error)
+            self._metrics.failures.inc()
+        if self._last_sync and not self._rules.apply_what_can_be(changes):
+            return
+        self._rules.restart()  # maybe the kernel has not what we believe
+        everything = self._changes(dict.fromkeys([*self._services.items, *changes], 0.0))
+        for key, why in self._rules.apply_what_can_be(everything).items():
+            log.warning("service %s cannot be programmed: %s", key, why)
+            if (service := self._services.get(key)) is not None:
+                involved = reference(service, "Service", "v1")
+                self._recorder.event(involved, "Warning", "FailedToProgram", f"its rules are refused: {why}")
+
+    def _changes(self, dirty: dict[str, float]) -> Changes:
         """What is asked for, without what another Service has already; and those who get or lose such by it."""
         asked = {key: self._ports(key) for key in dirty}
         others: set[str] = set()

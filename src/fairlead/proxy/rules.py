@@ -1,23 +1,29 @@
 """All of a node's rules: the mode's, in each family of addresses; other modes' that an earlier proxy left."""
 
+import logging
 from collections.abc import Iterable
 
 from fairlead.host.nft_watch import NftWatch
 from fairlead.proxy.choosing import MAKE, others
-from fairlead.proxy.mode import Node
+from fairlead.proxy.mode import Mode, ModeError, Node
 from fairlead.services.model import Family, ServicePort
+
+log = logging.getLogger(__name__)
+
+Changes = dict[str, tuple[ServicePort, ...]]
+MOST_REFUSED = 16  # Services: where more cannot be programmed, it is not they that are wrong
 
 
 class Rules:
     """Of one mode. Services are keyed "namespace/name"."""
 
-    def __init__(self, mode: str, nodes: dict[Family, Node]) -> None:
-        self.watch = NftWatch()
-        self._modes = {family: MAKE[mode](node) for family, node in nodes.items()}
-        self._others = [other for node in nodes.values() for other in others(mode, node)]
+    def __init__(self, modes: dict[Family, Mode], others_: list[Mode], watch: NftWatch) -> None:
+        self.watch = watch
+        self._modes = modes
+        self._others = others_
         self._started: set[Family] = set()
 
-    def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
+    def apply(self, changes: Changes) -> None:
         """Ports of all families. Raises ModeError."""
         with self.watch.quiet():
             for family, mode in self._modes.items():
@@ -27,6 +33,26 @@ class Rules:
                     mine = {key: ports for key, ports in mine.items() if ports or key in known}
                 mode.apply(mine)
                 self._started.add(family)
+
+    def apply_what_can_be(self, changes: Changes) -> dict[str, str]:
+        """After `apply` has failed: each Service that cannot be programmed, and why; all others are. Raises ModeError
+        where too many cannot."""
+        refused: dict[str, str] = {}
+        left = [changes]
+        while left:
+            some = left.pop()
+            try:
+                self.apply(some)
+            except ModeError as error:
+                if len(some) > 1:
+                    keys = list(some)
+                    half = len(keys) // 2
+                    left += [{key: some[key] for key in part} for part in (keys[half:], keys[:half])]
+                    continue
+                refused |= dict.fromkeys(some, str(error))
+                if len(refused) > MOST_REFUSED:
+                    raise
+        return refused
 
     def restart(self) -> None:
         """What is in the kernel is not what we believed: the next apply starts over, with everything."""
@@ -43,6 +69,13 @@ class Rules:
     def damaged(self) -> bool:
         """Whether somebody has deleted something of ours since this was last asked."""
         return self.watch.damaged(lambda table, name: any(mode.owns(table, name) for mode in self._modes.values()))
+
+
+def rules(mode: str, nodes: dict[Family, Node]) -> Rules:
+    """In this process's network."""
+    watch = NftWatch()
+    modes = {family: MAKE[mode](node) for family, node in nodes.items()}
+    return Rules(modes, [other for node in nodes.values() for other in others(mode, node)], watch)
 
 
 def clean_up(nodes: Iterable[Node]) -> None:

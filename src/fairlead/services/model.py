@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from fairlead.api.types.core import Service
 from fairlead.api.types.discovery import EndpointHints, EndpointSlice
@@ -146,7 +146,7 @@ def service_ports(
     balancers = tuple(e.ip for e in ingress if e.ip and e.ip_mode != "Proxy" and family_of(e.ip) == family)
     others = [each for each in spec.external_ips if family_of(each) == family and each != own[0]]
     external = tuple(dict.fromkeys((*others, *balancers)))
-    ranges = tuple(each.strip() for each in spec.load_balancer_source_ranges if _is_range(each.strip(), family))
+    ranges = _ranges(spec.load_balancer_source_ranges, family)
     affinity = _affinity(service)
     found = [(port, _endpoints(port.name, port.protocol, given)) for port in spec.ports]
     return [
@@ -168,12 +168,19 @@ def service_ports(
     ]
 
 
-def _is_range(text: str, family: Family) -> bool:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return family_of(text) == family
+def _ranges(texts: Iterable[str], family: Family) -> tuple[str, ...]:
+    """Those of the family, none within another; none at all where everybody is in them."""
+    found: list[Any] = []
+    for text in texts:
+        try:
+            network = ipaddress.ip_network(text.strip(), strict=False)
+        except ValueError:
+            continue
+        if family_of(text) == family:
+            found.append(network)
+    if len(found) > 1:
+        found = list(ipaddress.collapse_addresses(found))
+    return () if any(each.prefixlen == 0 for each in found) else tuple(str(each) for each in found)
 
 
 _BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"

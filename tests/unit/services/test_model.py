@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from fairlead.services.model import Family, problems, service_ports
 from fairlead.services.trimmed import TrimmedService, TrimmedSlice
@@ -68,3 +69,19 @@ def test_what_is_no_address_is_passed_over_and_told() -> None:
     ]
     assert problems(slice_of("IPv5", "x")) == ["addressType: Unsupported value: 'IPv5'"]
     assert problems(slice_of("FQDN", "example.com")) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["10.0.0.0/8", "10.1.0.0/16"], ("10.0.0.0/8",)),
+        (["10.1.2.3/16"], ("10.1.0.0/16",)),
+        (["10.0.0.0/9", "10.128.0.0/9"], ("10.0.0.0/8",)),
+        (["10.0.0.0/8", "0.0.0.0/0"], ()),
+        (["::/0"], ()),
+    ],
+)
+def test_ranges_that_overlap_are_one(given: list[str], expected: tuple[str, ...]) -> None:
+    service = {**SERVICE, "spec": {**SERVICE["spec"], "loadBalancerSourceRanges": given}}
+    (found,) = service_ports(msgspec.convert(service, TrimmedService), [], family="IPv4")
+    assert found.source_ranges == expected
