@@ -1,6 +1,7 @@
 """Steps of the plan as elements of the maps of sockets.c. Pure."""
 
 import ipaddress
+import socket
 import struct
 from collections.abc import Iterable
 from functools import lru_cache
@@ -47,8 +48,7 @@ def _endpoint(address: str, port: int) -> bytes:
 @lru_cache(maxsize=65536)
 def _address(text: str) -> bytes:
     """IPv6; IPv4 as ::ffff:a.b.c.d."""
-    packed = ipaddress.ip_address(text).packed
-    return packed if len(packed) == 16 else MAPPED + packed
+    return socket.inet_pton(socket.AF_INET6, text) if ":" in text else MAPPED + socket.inet_aton(text)
 
 
 def decode_aim(value: bytes) -> tuple[int, int, int]:
