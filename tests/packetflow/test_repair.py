@@ -15,6 +15,7 @@ from tests.packetflow.services import CLUSTER_IP, PORT, A, B, C, service
 pytestmark = pytest.mark.netns
 
 DAMAGE = {
+    "ebpf": ["nft delete table ip kube-proxy"],
     "nftables": ["nft delete table ip kube-proxy", "nft flush chain ip kube-proxy services"],
     "userspace": ["nft delete table ip kube-proxy-userspace", "nft flush map ip kube-proxy-userspace portals-tcp"],
     "iptables": ["iptables -t nat -F KUBE-SERVICES", "iptables -t nat -F PREROUTING"],

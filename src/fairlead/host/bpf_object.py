@@ -59,7 +59,7 @@ def read(data: bytes) -> BpfObject:
     """Raises ObjectError."""
     try:
         return _read(data)
-    except (struct.error, IndexError, KeyError, StopIteration, UnicodeDecodeError) as error:
+    except (struct.error, LookupError, StopIteration, ValueError, OverflowError) as error:
         raise ObjectError(f"not an object of BPF programs: {type(error).__name__} {error}") from error
 
 

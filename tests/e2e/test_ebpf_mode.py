@@ -1,0 +1,99 @@
+"""Sections 3.2, 3.3 and 3.5 in the proxy's eBPF mode: from nodes, from pods, from the host; and through its end."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.kubectl import Kubectl
+from tests.e2e.machine import FAIRLEAD, eventually
+from tests.e2e.test_faults import _named, _running
+from tests.e2e.test_section_1_3_proxy_modes import NODES, _all_serve, _edit
+from tests.e2e.test_section_3_2_clusterip import curl, many
+
+pytestmark = pytest.mark.e2e
+
+VIP = "10.97.97.97"
+ASK = f"""
+n=0
+while [ $n -lt 100000 ]; do
+  n=$((n + 1)); curl -s --max-time 2 -o /dev/null -w '%{{http_code}}\\n' http://{VIP}/ || true
+done
+"""
+
+
+@pytest.fixture
+def kubectl(newest: Kubectl) -> Iterator[Kubectl]:
+    _edit(newest, "ebpf")
+    eventually(lambda: _all_serve(newest.machine, "ebpf"), 20)
+    yield newest
+    _edit(newest, "nftables")
+    eventually(lambda: _all_serve(newest.machine, "nftables"), 20)
+
+
+@pytest.fixture
+def served(kubectl: Kubectl, application: dict[str, str], chapter: Path) -> dict[str, str]:
+    """The pods behind the chapter's Services, which answer."""
+    for name in ("service-clusterip", "service-nodeport"):
+        kubectl(f"create -f {chapter}/{name}.yaml").ok()
+    for node in NODES:
+        eventually(lambda node=node: curl(kubectl.machine, node, VIP))
+    return application
+
+
+def test_sockets_of_nodes_and_pods_and_packets_of_the_host_come_to_every_pod(
+    kubectl: Kubectl, served: dict[str, str]
+) -> None:
+    machine, everyone = kubectl.machine, set(served.values())
+    nodes = {row["NAME"]: row["INTERNAL-IP"] for row in kubectl.rows("get nodes -o wide")}
+    for node, address in nodes.items():
+        assert set(many(machine, node, VIP, 20)) == everyone
+        assert set(many(machine, node, f"http://{address}:30002", 20)) == everyone
+        loop = f"for i in $(seq 20); do curl -sS --max-time 5 http://{address}:30002; done"
+        assert set(machine.run(["sh", "-c", loop]).ok().out.split()) == everyone
+    loop = f"for i in $(seq 20); do curl -sS --max-time 5 {VIP}; done"
+    for pod in served:  # itself among them
+        assert set(kubectl.argv("exec", pod, "-n", "dev", "--", "/bin/sh", "-c", loop).ok().out.split()) == everyone
+        told = machine.fairlead("explain", "service/service-clusterip", "-n", "dev", "--from", f"pod/{pod}").ok().out
+        assert re.search(rf"rule: bpf frontends {VIP}:80/TCP → one of 3 slots\n", told)
+        assert all(re.search(rf"rule: bpf slots \d+\[\d\] = {address}:80\n", told) for address in everyone)
+
+
+def test_a_client_that_sticks_and_a_service_without_pods(kubectl: Kubectl, served: dict[str, str]) -> None:
+    machine = kubectl.machine
+    kubectl('patch svc service-clusterip -n dev -p {"spec":{"sessionAffinity":"ClientIP"}}').ok()
+
+    def sticky() -> None:
+        for node in ("master", "node1"):
+            assert len(set(many(machine, node, VIP, 15))) == 1
+
+    eventually(sticky)
+    kubectl("scale deployment pc-deployment -n dev --replicas=0").ok()
+
+    def refused() -> None:
+        assert machine.on_node("node1", "curl", "-sS", "--max-time", "5", VIP).code == 7
+        assert machine.run(["curl", "-sS", "--max-time", "5", "http://192.168.109.101:30002"]).code == 7
+
+    eventually(refused)
+
+
+def test_proxies_are_killed_and_nobody_notices(kubectl: Kubectl, served: dict[str, str], tmp_path: Path) -> None:
+    machine, answers = kubectl.machine, tmp_path / "answers"
+    pod = next(iter(served))
+    command = [str(kubectl.binary), "exec", pod, "-n", "dev", "--", "/bin/sh", "-c", ASK]
+    with _running(machine, [str(FAIRLEAD), "exec", "master", "--", *command], answers):
+        before = set(_named(machine, "fl-kube-proxy"))
+        for pid in before:
+            machine.run(["kill", "-9", str(pid)]).ok()
+
+        def back() -> None:
+            now = set(_named(machine, "fl-kube-proxy"))
+            assert len(now) == 3
+            assert not now & before
+            _all_serve(machine, "ebpf")
+
+        eventually(back, 20)
+    codes = answers.read_text().split()
+    assert len(codes) > 20
+    assert set(codes) == {"200"}
