@@ -73,7 +73,12 @@ def test_a_mode_is_changed_under_load_and_no_request_fails(
     assert ('--comment "dev/service-clusterip cluster IP"' in rules) == (mode == "iptables")
     nftables = machine.on_node("node1", "nft", "list", "table", "ip", "kube-proxy").code == 0
     assert nftables == (mode == "ebpf")  # which needs it for what comes from outside
-    for address in ("10.97.97.97", "192.168.109.101:30002"):
+    counted = machine.on_node("node1", "curl", "-s", "127.0.0.1:10249/metrics").ok().out
+    synced = re.search(r'kubeproxy_sync_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} (\S+)', counted)
+    assert synced is not None
+    assert float(synced[1]) > 0
+    own = ["127.0.0.1:30002"] if mode == "iptables" else []
+    for address in ("10.97.97.97", "192.168.109.101:30002", *own):
         loop = f"for i in $(seq 20); do curl -sS --max-time 5 http://{address}; done"
         assert set(machine.on_node("node2", "sh", "-c", loop).ok().out.split()) == set(application.values())
     restored('patch svc service-clusterip -n dev -p {"spec":{"sessionAffinity":"ClientIP"}}').ok()

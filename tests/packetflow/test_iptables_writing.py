@@ -110,6 +110,11 @@ def test_every_rule_is_as_the_program_writes_it(
         mode.apply(changed)
     assert kernel(ours, family) == kernel(theirs, family)
     for mode in modes:
+        lines = saved(ours, family)
+        for table in ("nat", "filter"):
+            own = [line for line in lines[lines.index(f"*{table}") :] if line.startswith(("-A KUBE-", "COMMIT"))]
+            assert mode.rule_counts().total[table] == own.index("COMMIT")
+    for mode in modes:
         mode.clean_up()
     assert kernel(ours, family) == kernel(theirs, family)
     assert [line for line in saved(ours, family) if "KUBE-" in line] == []

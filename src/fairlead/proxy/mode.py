@@ -1,8 +1,8 @@
 """What every mode of the proxy is: told which Services changed, it makes the kernel do so."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fairlead.services.model import Family, ServicePort
 
@@ -57,6 +57,21 @@ class Node:
 
 class ModeError(Exception):
     """The kernel or a program refused a change. Nothing of it is believed to be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCounts:
+    """By table of iptables: how many rules there are, and how many the last change wrote."""
+
+    total: Mapping[str, int]
+    last: Mapping[str, int]
+
+
+@runtime_checkable
+class CountsRules(Protocol):
+    """A mode whose rules are iptables'."""
+
+    def rule_counts(self) -> RuleCounts: ...
 
 
 class Mode(Protocol):

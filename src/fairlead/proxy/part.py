@@ -5,6 +5,7 @@ import logging
 import os
 import time
 
+from fairlead.api import time as api_time
 from fairlead.api.types.core import Node
 from fairlead.client.config import load
 from fairlead.client.events import Recorder, reference
@@ -19,9 +20,9 @@ from fairlead.proxy.configuration import Options
 from fairlead.proxy.flows import Flows
 from fairlead.proxy.health_check import HealthChecks
 from fairlead.proxy.kernel_settings import MAXIMUM, most_connections, settings
-from fairlead.proxy.metrics import Metrics
+from fairlead.proxy.metrics import Metrics, Synced
 from fairlead.proxy.mode import ModeError
-from fairlead.proxy.rules import Changes
+from fairlead.proxy.rules import Changes, RefusedError
 from fairlead.services.model import Locality, ServicePort, problems, service_ports
 from fairlead.services.trimmed import TrimmedService, TrimmedSlice
 
@@ -68,8 +69,8 @@ class Proxy:
         self._told: dict[str, set[str]] = {}  # what each Service was told that it cannot have
         self._dirty: dict[str, float] = {}  # key → when its change was heard of
         self._wake = asyncio.Event()
-        self._flows = Flows()
-        self._metrics = Metrics()
+        self._metrics = Metrics(self.mode_name, self._families, options.node_name)
+        self._flows = Flows(self._metrics.forgot_flows)
         self._health_checks = HealthChecks(self._healthy)
         self._last_sync = 0.0
 
@@ -86,7 +87,7 @@ class Proxy:
             await self._slices.synced()
             await self._nodes.synced()
             self._nodes.add_handler(self._on_node)
-            self._services.add_handler(lambda key, _old, _new: self._mark(key))
+            self._services.add_handler(self._on_service)
             self._slices.add_handler(self._on_slice)
             self._wake.set()
             asyncio.get_running_loop().add_reader(self._rules.watch, self._on_kernel)
@@ -125,9 +126,15 @@ class Proxy:
             for key in self._services.items:
                 self._mark(key)
 
+    def _on_service(self, key: str, _: TrimmedService | None, __: TrimmedService | None) -> None:
+        self._metrics.queued("service", key)
+        self._mark(key)
+
     def _on_slice(self, _: str, old: TrimmedSlice | None, new: TrimmedSlice | None) -> None:
         for obj in (old, new):
             for key in _service_key(obj) if obj is not None else ():
+                if obj is not None and (obj is new or new is None):
+                    self._metrics.queued("endpoint", key, _triggered(obj) if obj is new else None)
                 self._mark(key)
         for problem in problems(new) if new is not None else ():
             self._recorder.event(
@@ -143,7 +150,7 @@ class Proxy:
             began = time.monotonic()
             changes = self._changes(dirty)
             try:
-                self._program(changes)
+                done = self._program(changes)
             except ModeError as error:
                 log.warning("cannot program %d services, starting over: %s", len(changes), error)
                 self._rules.restart()
@@ -155,21 +162,24 @@ class Proxy:
             if not self._last_sync:
                 self._rules.take_over()
             self._last_sync = time.monotonic()
-            self._metrics.observe(self._last_sync - began, [self._last_sync - heard for heard in dirty.values()])
+            self._metrics.synced(done)
+            self._metrics.services(changes)
+            for family, counts in self._rules.counts():
+                self._metrics.rules(family, counts.total, counts.last)
             self._flows.changed(changes)
             for key, ports in changes.items():
                 await self._check_health(key, ports)
 
-    def _program(self, changes: Changes) -> None:
+    def _program(self, changes: Changes) -> list[Synced]:
         """One Service that the kernel refuses does not keep the others from being served. Raises ModeError."""
+        began = time.monotonic()
         try:
-            self._rules.apply(changes)
-            return
-        except ModeError as error:
+            return self._rules.apply(changes)
+        except RefusedError as error:
             log.warning("cannot program %d services at once: %s", len(changes), error)
-            self._metrics.failures.inc()
+            self._metrics.failed(error.family, full=error.full)
         if self._last_sync and not self._rules.apply_what_can_be(changes):
-            return
+            return [Synced(family, time.monotonic() - began, full=False) for family in self._families]
         self._rules.restart()  # maybe the kernel has not what we believe
         everything = self._changes(dict.fromkeys([*self._services.items, *changes], 0.0))
         for key, why in self._rules.apply_what_can_be(everything).items():
@@ -177,6 +187,7 @@ class Proxy:
             if (service := self._services.get(key)) is not None:
                 involved = reference(service, "Service", "v1")
                 self._recorder.event(involved, "Warning", "FailedToProgram", f"its rules are refused: {why}")
+        return [Synced(family, time.monotonic() - began, full=True) for family in self._families]
 
     def _changes(self, dirty: dict[str, float]) -> Changes:
         """What is asked for, without what another Service has already; and those who get or lose such by it."""
@@ -253,3 +264,11 @@ class Proxy:
 def _service_key(obj: TrimmedSlice) -> list[str]:
     name = obj.metadata.labels.get(SERVICE_NAME)
     return [f"{obj.metadata.namespace}/{name}"] if name else []
+
+
+def _triggered(slice_: TrimmedSlice) -> float | None:
+    """When that was which its last change is about (seconds since 1970), as its controller says."""
+    try:
+        return api_time.parse(slice_.metadata.annotations.triggered)
+    except ValueError:
+        return None

@@ -1,17 +1,28 @@
 """All of a node's rules: the mode's, in each family of addresses; other modes' that an earlier proxy left."""
 
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 
 from fairlead.host.nft_watch import NftWatch
 from fairlead.proxy.choosing import MAKE, others
-from fairlead.proxy.mode import Mode, ModeError, Node
+from fairlead.proxy.metrics import Synced
+from fairlead.proxy.mode import CountsRules, Mode, ModeError, Node, RuleCounts
 from fairlead.services.model import Family, ServicePort
 
 log = logging.getLogger(__name__)
 
 Changes = dict[str, tuple[ServicePort, ...]]
 MOST_REFUSED = 16  # Services: where more cannot be programmed, it is not they that are wrong
+
+
+class RefusedError(ModeError):
+    """With the family of the rules, and whether all of them were to be made."""
+
+    def __init__(self, said: str, family: Family, *, full: bool) -> None:
+        super().__init__(said)
+        self.family: Family = family
+        self.full = full
 
 
 class Rules:
@@ -23,16 +34,30 @@ class Rules:
         self._others = others_
         self._started: set[Family] = set()
 
-    def apply(self, changes: Changes) -> None:
-        """Ports of all families. Raises ModeError."""
+    def apply(self, changes: Changes) -> list[Synced]:
+        """Ports of all families. Raises RefusedError."""
+        done = []
         with self.watch.quiet():
             for family, mode in self._modes.items():
+                began = time.monotonic()
+                full = family not in self._started
                 mine = {key: tuple(p for p in ports if p.family == family) for key, ports in changes.items()}
-                if family in self._started:  # a Service that never was of this family is no change here
+                if not full:  # a Service that never was of this family is no change here
                     known = mode.known
                     mine = {key: ports for key, ports in mine.items() if ports or key in known}
-                mode.apply(mine)
+                try:
+                    mode.apply(mine)
+                except ModeError as error:
+                    raise RefusedError(str(error), family, full=full) from error
                 self._started.add(family)
+                done.append(Synced(family, time.monotonic() - began, full))
+        return done
+
+    def counts(self) -> Iterator[tuple[Family, RuleCounts]]:
+        """Of modes whose rules are iptables'."""
+        for family, mode in self._modes.items():
+            if isinstance(mode, CountsRules):
+                yield family, mode.rule_counts()
 
     def apply_what_can_be(self, changes: Changes) -> dict[str, str]:
         """After `apply` has failed: each Service that cannot be programmed, and why; all others are. Raises ModeError

@@ -16,9 +16,11 @@ async def serve(options: Options, mode: str, metrics: Metrics, healthy: Callable
         if request.path not in ("/healthz", "/livez"):
             return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
         well = healthy()
+        code = 200 if well else 503
+        metrics.asked(request.path, code)
         now = api_time.render(time.time())
         body = {"lastUpdated": now, "currentTime": now, "nodeEligible": True}
-        return Response(200 if well else 503, json.dumps(body).encode())
+        return Response(code, json.dumps(body).encode())
 
     async def metered(request: Request) -> Response:
         match request.path:

@@ -22,8 +22,13 @@ class ServiceMetadata(Metadata, frozen=True):
     creation_timestamp: str | None = None
 
 
+class SliceAnnotations(_Trimmed, frozen=True):
+    triggered: str = msgspec.field(default="", name="endpoints.kubernetes.io/last-change-trigger-time")
+
+
 class SliceMetadata(Metadata, frozen=True):
     labels: dict[str, str] = {}
+    annotations: SliceAnnotations = SliceAnnotations()
 
 
 class Conditions(_Trimmed, frozen=True):

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from fairlead.host.iptables import Change, Found, IptablesError, Tables
-from fairlead.proxy.mode import ModeError, Node
+from fairlead.proxy.mode import ModeError, Node, RuleCounts
 from fairlead.proxy.modes.iptables.plan import Wanted, plan
 from fairlead.proxy.modes.iptables.skeleton import (
     FIXED,
@@ -33,6 +33,8 @@ class IptablesMode:
         self._node = node
         self._applied: dict[str, Wanted] = {}
         self._endpoints = 0
+        self._rules: dict[str, int] = {}  # by table
+        self._last: dict[str, int] = {}
         self._started = False
 
     def apply(self, changes: dict[str, tuple[ServicePort, ...]]) -> None:
@@ -40,12 +42,14 @@ class IptablesMode:
         before = sum(self._applied.get(key, NOTHING).endpoints for key in changes)
         endpoints = self._endpoints - before + sum(len(p.endpoints) for ports in changes.values() for p in ports)
         wanted = {key: plan(ports, self._node, large=endpoints > LARGE) for key, ports in changes.items()}
+        tables = self._change(wanted) if self._started else self._everything(wanted)
         try:
-            self._tables.change(self._change(wanted) if self._started else self._everything(wanted))
+            self._tables.change(tables)
             if not self._started and self._node.localhost_node_ports:
                 self._tables.set_kernel(ROUTE_LOCALNET, "1")  # behind the rule that keeps others off 127.0.0.0/8
         except IptablesError as error:
             raise ModeError(str(error)) from error
+        self._count(wanted, tables)
         self._started = True
         self._endpoints = endpoints
         for key, each in wanted.items():
@@ -59,6 +63,9 @@ class IptablesMode:
         self._applied.clear()
         self._endpoints = 0
         self._started = False
+
+    def rule_counts(self) -> RuleCounts:
+        return RuleCounts(self._rules, self._last)
 
     @property
     def known(self) -> Iterable[str]:
@@ -80,6 +87,20 @@ class IptablesMode:
         except IptablesError as error:
             log.debug("no rules to delete: %s", error)
         self.restart()
+
+    def _count(self, wanted: dict[str, Wanted], changes: dict[str, Change]) -> None:
+        if not self._started:
+            fixed = fixed_rules(self._node)
+            self._rules = {table: sum(map(len, fixed[table].values())) for table in ("nat", "filter")}
+        for key, after in wanted.items():
+            for sign, each in ((-1, self._applied.get(key, NOTHING)), (1, after)):
+                self._rules["nat"] += sign * sum(map(len, each.chains.values()))
+                for table, _, _ in each.shared:
+                    self._rules[table] += sign
+        for table in self._rules:
+            change = changes[table]
+            filled = sum(len(rules) for rules in (*change.filled.values(), *change.shared.values()))
+            self._last[table] = filled + (len(change.first) if self._started else 0)  # else those are hooks
 
     def _change(self, wanted: dict[str, Wanted]) -> dict[str, Change]:
         """Its size is that of what is different."""
