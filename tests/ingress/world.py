@@ -103,6 +103,19 @@ class World:
             if each["involvedObject"]["name"] == name
         ]
 
+    def settled(self, what: Callable[[], object], seconds: float = PATIENCE) -> None:
+        """Until its assertions hold: a change takes its milliseconds."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                what()
+            except (AssertionError, LookupError, OSError, ValueError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
     def until(self, what: Callable[[], T], seconds: float = PATIENCE) -> T:
         """The first true answer; a connection that is refused is none."""
         end = time.monotonic() + seconds

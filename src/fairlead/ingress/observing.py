@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fairlead.api.status import ApiError
-from fairlead.api.types.core import ConfigMap, Endpoints, Node, Secret, Service
+from fairlead.api.types.core import ConfigMap, Endpoints, Secret, Service
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.api.types.networking import Ingress, IngressClass
 from fairlead.client.informer import Informer
@@ -29,9 +29,8 @@ class Observed:
         self.ingresses = Informer(client, "ingresses.networking.k8s.io", Ingress, namespace=namespace)
         self.services = Informer(client, "services", Service)
         self.secrets = Informer(client, "secrets", Secret, namespace=namespace, field_selector=NO_RELEASES)
-        self.config_maps = {
-            key: _one(client, key) for key in (options.configmap, options.tcp_services, options.udp_services) if key
-        }
+        self.config_maps = Informer(client, "configmaps", ConfigMap, namespace=namespace)
+        self.names: dict[str, tuple[str, ...]] = {}  # of hosts outside of the cluster → their addresses
         self.classes = Informer(client, CLASSES, IngressClass) if CLASSES in allowed else None
         self.slices: Informer[EndpointSlice] | None = None
         self.endpoints: Informer[Endpoints] | None = None
@@ -45,7 +44,7 @@ class Observed:
     def informers(self) -> list[Informer[Any]]:
         optional = (self.classes, self.slices, self.endpoints)
         present = [each for each in optional if each is not None]
-        return [self.ingresses, self.services, self.secrets, *self.config_maps.values(), *present]
+        return [self.ingresses, self.services, self.secrets, self.config_maps, *present]
 
     async def synced(self) -> None:
         await asyncio.gather(*(each.synced() for each in self.informers))
@@ -57,6 +56,12 @@ class Observed:
 
     def secret(self, key: str) -> Secret | None:
         return self.secrets.get(key)
+
+    def config_map(self, key: str) -> ConfigMap | None:
+        return self.config_maps.get(key)
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        return self.names.get(name, ())
 
     def slice_list(self, key: str) -> Iterable[EndpointSlice]:
         if self.slices is not None:
@@ -86,12 +91,3 @@ async def may_list(client: Client, resource: str) -> bool:
 def service_keys(obj: EndpointSlice) -> list[str]:
     name = obj.metadata.labels.get(SERVICE_NAME)
     return [f"{obj.metadata.namespace}/{name}"] if name else []
-
-
-def _one(client: Client, key: str) -> Informer[ConfigMap]:
-    namespace, _, name = key.partition("/")
-    return Informer(client, "configmaps", ConfigMap, namespace=namespace, field_selector=f"metadata.name={name}")
-
-
-def nodes(client: Client) -> Informer[Node]:
-    return Informer(client, "nodes", Node)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from fairlead.ingress.plan.claims import Target
 from fairlead.ingress.plan.classes import Choice
+from fairlead.ingress.plan.targets import Target
 
 # Flags that are taken and say nothing here: what they tune does not exist, or is so always.
 WITHOUT_EFFECT = (

@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import logging
 
-from fairlead.api.types.core import Endpoints, Secret, Service
+from fairlead.api.types.core import ConfigMap, Endpoints, Secret, Service
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.api.types.networking import Ingress
 from fairlead.client.config import load
@@ -18,7 +18,9 @@ from fairlead.ingress.nginx.settings import Static
 from fairlead.ingress.nginx.writer import Writer
 from fairlead.ingress.observing import Observed, observe, service_keys
 from fairlead.ingress.options import Options
+from fairlead.ingress.plan import sites
 from fairlead.ingress.plan.catalog import Catalog
+from fairlead.ingress.plan.defaults import Defaults
 from fairlead.ingress.plan.model import Problem
 from fairlead.ingress.server import serve as serve_health
 from fairlead.ingress.status import Ours, StatusKeeper
@@ -44,7 +46,7 @@ async def work(options: Options, client: Client) -> None:
         options.run_dir, "fairlead-ingress", options.http_port, options.https_port, options.listen, options.workers
     )
     certificate = fake_certificate.make(datetime.datetime.now(datetime.UTC))
-    nginx = Nginx(where, Static(), certificate, options.shutdown_seconds)
+    nginx = Nginx(where, Static(), Defaults(), certificate, options.shutdown_seconds)
     writer = Writer(nginx)
     writer.open()
     try:
@@ -73,7 +75,9 @@ class Controller:
         self._observed = observed
         self._nginx = nginx
         self._writer = writer
-        self._catalog = Catalog(observed, options.prefix, options.default_backend, options.default_certificate)
+        self._catalog = Catalog(
+            observed, options.prefix, sites.Controller(options.default_backend), options.default_certificate
+        )
         self._recorder = Recorder(client, COMPONENT)
         self._ours = Ours(options, observed)
         self._status = StatusKeeper(client, options, observed, self._ours)
@@ -100,6 +104,7 @@ class Controller:
         if self._observed.endpoints is not None:
             self._observed.endpoints.add_handler(self._on_endpoints)
         self._observed.secrets.add_handler(self._on_secret)
+        self._observed.config_maps.add_handler(self._on_config_map)
         self._observed.ingresses.add_handler(self._on_ingress)
         if self._observed.classes is not None:
             self._observed.classes.add_handler(lambda *_: self._on_class())
@@ -126,6 +131,10 @@ class Controller:
 
     def _on_secret(self, key: str, _: Secret | None, __: Secret | None) -> None:
         self._catalog.secret_changed(key)
+        self._mark()
+
+    def _on_config_map(self, key: str, _: ConfigMap | None, __: ConfigMap | None) -> None:
+        self._catalog.config_map_changed(key)
         self._mark()
 
     def _on_class(self) -> None:

@@ -3,6 +3,7 @@
 import os
 import pwd
 import resource
+import tempfile
 from pathlib import Path
 
 from fairlead.ingress.nginx import access_log
@@ -72,6 +73,7 @@ def place(
 ) -> Place:
     return Place(
         folder=folder(run_dir, name),
+        work=Path(tempfile.mkdtemp(prefix=f"{name}-")),
         user=worker_user(),
         access_log=access_log.path(),
         http_port=http_port,

@@ -13,6 +13,7 @@ from fairlead.host import process
 from fairlead.ingress.nginx.conf import render
 from fairlead.ingress.nginx.control import Control
 from fairlead.ingress.nginx.settings import Place, Static
+from fairlead.ingress.plan.defaults import Defaults
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +25,14 @@ SETTLED = 10.0
 class Nginx:
     """`run` keeps it running until it is cancelled, and then stops it."""
 
-    def __init__(self, place: Place, static: Static, default_certificate: bytes, grace: float) -> None:
+    def __init__(
+        self, place: Place, static: Static, defaults: Defaults, default_certificate: bytes, grace: float
+    ) -> None:
         self.place = place
         self.control = Control(place.socket)
         self.starts = 0
         self._static = static
+        self._defaults = defaults
         self._default_certificate = default_certificate
         self._grace = grace
         self._pid: int | None = None
@@ -54,10 +58,14 @@ class Nginx:
                 await asyncio.sleep(wait)
         finally:
             await self._stop()
+            shutil.rmtree(self.place.work, ignore_errors=True)
 
-    def reload(self, static: Static) -> None:
-        """A changed configuration; connections go on, websockets until the shutdown timeout."""
-        self._static = static
+    def reload(self, static: Static, defaults: Defaults) -> None:
+        """Where the administrator has changed what only a reload changes; connections go on, websockets until the
+        shutdown timeout."""
+        if (static, defaults) == (self._static, self._defaults):
+            return
+        self._static, self._defaults = static, defaults
         self._write()
         if self._pid is not None:
             os.kill(self._pid, signal.SIGHUP)
@@ -102,9 +110,7 @@ class Nginx:
         folder = self.place.folder
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o711)
-        shutil.rmtree(folder / "work", ignore_errors=True)
-        (folder / "work").mkdir()
-        (folder / "work").chmod(0o711)
+        self.place.work.chmod(0o711)
         (folder / "control").mkdir(mode=0o700, exist_ok=True)
         (folder / "control").chmod(0o700)
         pem = folder / "control" / "default.pem"
@@ -115,5 +121,5 @@ class Nginx:
 
     def _write(self) -> None:
         fresh = self.place.folder / "nginx.conf.new"
-        fresh.write_text(render(self.place, self._static))
+        fresh.write_text(render(self.place, self._static, self._defaults))
         fresh.replace(self.place.folder / "nginx.conf")

@@ -1,7 +1,8 @@
 """What the administrator sets, typed: the only input of nginx.conf."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 LUA = Path(__file__).parent / "lua"
 CIPHERS = (
@@ -17,9 +18,11 @@ LOG_FORMAT = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where nginx runs. `listen`: addresses; `user`: the workers' user where the master is root, else None."""
+    """Where nginx runs. `folder` is on a tmpfs, `work` takes long bodies. `listen`: addresses; `user`: the workers'
+    user where the master is root, else None."""
 
     folder: Path
+    work: Path
     user: str | None
     access_log: str
     http_port: int = 80
@@ -36,20 +39,39 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """What only a reload changes. Defaults are ingress-nginx's."""
+    """What only a reload changes. Defaults are ingress-nginx's; times in seconds, sizes in bytes."""
 
-    dictionary: int = 128 << 20  # bytes of the data's shared memory
+    dictionary: int = 128 << 20  # of the data's shared memory
     connections: int = 16384
     keep_alive: int = 75
     keep_alive_requests: int = 1000
     upstream_keepalive: int = 320
     upstream_keepalive_timeout: int = 60
     upstream_keepalive_requests: int = 10000
+    client_header_timeout: int = 60
+    client_header_buffer_size: int = 1024
+    header_buffers: tuple[int, int] = (4, 8192)
+    client_body_timeout: int = 60
+    client_body_buffer_size: int = 8192
+    underscores_in_headers: bool = False
+    ignore_invalid_headers: bool = True
+    server_tokens: bool = False
     http2: bool = True
+    http2_streams: int = 128
+    proxy_protocol: bool = False
     protocols: tuple[str, ...] = ("TLSv1.2", "TLSv1.3")
     ciphers: str = CIPHERS
+    session_cache: bool = True
+    session_tickets: bool = False
+    session_timeout: int = 600
+    tls_buffer_size: int = 4096
     shutdown_timeout: int = 240
     log_format: str = LOG_FORMAT
+    log_escape: Literal["default", "json", "none"] = "default"
     access_log: bool = True
     error_level: str = "notice"
-    trusted_proxies: tuple[str, ...] = field(default=())
+    trusted_proxies: tuple[str, ...] = ()
+    real_ip_header: str = "X-Forwarded-For"
+    gzip_types: tuple[str, ...] = ()  # none: no compression
+    gzip_level: int = 1
+    gzip_min_length: int = 256

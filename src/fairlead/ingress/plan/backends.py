@@ -2,13 +2,37 @@
 
 import ipaddress
 from collections.abc import Iterable
+from typing import Protocol
 
 from fairlead.api.types.core import Endpoints, Service, ServicePort
 from fairlead.api.types.discovery import EndpointConditions, EndpointSlice, SliceEndpoint, SlicePort
 from fairlead.ingress.plan.model import Backend
+from fairlead.ingress.plan.targets import Target
 from fairlead.services.model import Endpoint, usable
 
 NOWHERE = Backend(endpoints=())
+
+
+class Sources(Protocol):
+    def service(self, key: str) -> Service | None: ...
+    def slice_list(self, key: str) -> Iterable[EndpointSlice]: ...
+    def addresses(self, name: str) -> tuple[str, ...]: ...
+
+
+def backend_of(target: Target, sources: Sources) -> Backend:
+    """Without a Service, or without anybody behind it: no endpoints."""
+    if target.host:
+        return _outside(target.host, int(target.port), sources)
+    service = sources.service(target.service_key)
+    if service is None:
+        return NOWHERE
+    if service.spec.type == "ExternalName":
+        port = port_of(service, target.port)
+        number = port.port if port is not None else int(target.port) if target.port.isdigit() else 0
+        return _outside(service.spec.external_name, number, sources)
+    if target.direct:
+        return through_service(service, target.port)
+    return backend(service, target.port, sources.slice_list(target.service_key))
 
 
 def port_of(service: Service, port: str) -> ServicePort | None:
@@ -24,24 +48,41 @@ def port_of(service: Service, port: str) -> ServicePort | None:
     return None
 
 
-def backend(service: Service | None, port: str, slices: Iterable[EndpointSlice]) -> Backend:
-    """Pods' own addresses: connections go to them, not through the Service's. Without any: no endpoints."""
-    if service is None:
-        return NOWHERE
+def backend(service: Service, port: str, slices: Iterable[EndpointSlice]) -> Backend:
+    """Pods' own addresses: connections go to them, not through the Service's."""
     found = port_of(service, port)
     if found is None or found.protocol != "TCP":
         return NOWHERE
     endpoints = dict.fromkeys(_endpoints(found, slices))
-    chosen = {(each.address, each.port) for each in usable(endpoints)}
-    return Backend(endpoints=tuple(sorted(chosen, key=lambda each: (ipaddress.ip_address(each[0]).packed, each[1]))))
+    return _backend((each.address, each.port) for each in usable(endpoints))
 
 
-def through_service(service: Service | None, port: str) -> Backend:
+def through_service(service: Service, port: str) -> Backend:
     """The Service's own address, for who wants the node's proxy to choose (`service-upstream`)."""
-    found = port_of(service, port) if service is not None else None
-    if service is None or found is None or not _routable(service.spec.cluster_ip):
+    found = port_of(service, port)
+    if found is None or not _routable(service.spec.cluster_ip):
         return NOWHERE
-    return Backend(endpoints=((service.spec.cluster_ip, found.port),))
+    return _backend([(service.spec.cluster_ip, found.port)])
+
+
+def _outside(name: str, port: int, sources: Sources) -> Backend:
+    try:
+        addresses: tuple[str, ...] = (str(ipaddress.ip_address(name)),)
+    except ValueError:
+        addresses = sources.addresses(name)
+    return _backend((each, port) for each in addresses if port and _routable(each))
+
+
+def _backend(found: Iterable[tuple[str, int]]) -> Backend:
+    """In a stable order; IPv6 addresses in brackets, as nginx wants them."""
+    parsed = sorted({(ipaddress.ip_address(address), port) for address, port in found}, key=_order)
+    return Backend(
+        endpoints=tuple((f"[{address}]" if address.version == 6 else str(address), port) for address, port in parsed)
+    )
+
+
+def _order(each: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]) -> tuple[int, bytes, int]:
+    return each[0].version, each[0].packed, each[1]
 
 
 def _endpoints(port: ServicePort, slices: Iterable[EndpointSlice]) -> Iterable[Endpoint]:

@@ -10,24 +10,29 @@ from typing import Protocol
 
 import msgspec
 
-from fairlead.api.types.core import Secret, Service
+from fairlead.api.types.core import ConfigMap, Secret, Service
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.api.types.networking import Ingress
-from fairlead.ingress.plan import sites
-from fairlead.ingress.plan.backends import backend
+from fairlead.ingress.plan import headers, sites
+from fairlead.ingress.plan.backends import backend_of
 from fairlead.ingress.plan.certificates import CertificateError, Pair, pair_of
-from fairlead.ingress.plan.claims import EVERY_HOST, Claim, Target, claim
+from fairlead.ingress.plan.claims import EVERY_HOST, Claim, claim
+from fairlead.ingress.plan.index import Index
 from fairlead.ingress.plan.model import Problem
+from fairlead.ingress.plan.secrets import PREFIXES, SecretError, name_of, value_of
+from fairlead.ingress.plan.targets import Target
 
 encode = msgspec.msgpack.Encoder().encode
 
 
 class Sources(Protocol):
-    """Objects of the API by "namespace/name", as the informers keep them."""
+    """Objects of the API by "namespace/name", as the informers keep them; `addresses` of a name, as last looked up."""
 
     def service(self, key: str) -> Service | None: ...
     def slice_list(self, key: str) -> Iterable[EndpointSlice]: ...
     def secret(self, key: str) -> Secret | None: ...
+    def config_map(self, key: str) -> ConfigMap | None: ...
+    def addresses(self, name: str) -> tuple[str, ...]: ...
 
 
 @dataclass(slots=True)
@@ -43,67 +48,97 @@ class Plan:
 class _Dirty:
     hosts: set[str] = field(default_factory=set)
     backends: set[str] = field(default_factory=set)
-    certificates: set[str] = field(default_factory=set)
+    secrets: set[str] = field(default_factory=set)  # as records
+    config_maps: set[str] = field(default_factory=set)
 
 
 class Catalog:
-    """`prefix`: the annotations'. `default_backend` and `default_certificate`: the controller's own."""
+    """`prefix`: the annotations'. `default_certificate`: the Secret of the controller's own."""
 
     def __init__(
         self,
         sources: Sources,
         prefix: str,
-        default_backend: Target | None = None,
+        own: sites.Controller = sites.Controller(),  # noqa: B008  # frozen
         default_certificate: str | None = None,
     ) -> None:
         self.claims: dict[str, Claim] = {}
+        self.own = own
         self._sources = sources
         self._prefix = prefix
-        self._default_backend = default_backend
         self._default_certificate = default_certificate
-        self._by_host: dict[str, set[str]] = {}
-        self._by_secret: dict[str, set[str]] = {}
+        self._by_host, self._by_secret, self._by_config_map = Index(), Index(), Index()
         self._targets: dict[str, Target] = {}
-        self._uses: dict[str, int] = {}  # of a target, by its key
-        self._by_service: dict[str, set[str]] = {}
+        self._by_target, self._by_service = Index(), Index()  # target → claims, service → targets
         self._pairs: dict[str, Pair | CertificateError] = {}
+        self._faults: dict[str, str] = {}  # of records made of Secrets and ConfigMaps
         self._problems: dict[str, dict[str, tuple[Problem, ...]]] = {}  # claim → host → problems
         self._dirty = _Dirty(hosts={EVERY_HOST})
-        if default_backend is not None:
-            self._use(default_backend, 1)
+        if own.backend is not None:
+            self._retarget("", (), (own.backend,))
         if default_certificate is not None:
-            self._dirty.certificates.add(default_certificate)
+            self._dirty.secrets.add(f"c:{default_certificate}")
 
     def put(self, key: str, ingress: Ingress | None) -> Claim | None:
         """An Ingress that is ours, as it is now; None: it is gone, or no longer ours."""
         before = self.claims.pop(key, None)
-        after = claim(ingress, self._prefix) if ingress is not None else None
+        after = claim(ingress, self._prefix, self.own.defaults) if ingress is not None else None
         if after is not None:
             self.claims[key] = after
-        for each, step in ((after, 1), (before, -1)):
-            if each is None:
-                continue
-            self._dirty.hosts.update(each.rules)
-            if each.default is not None:
-                self._dirty.hosts.add(EVERY_HOST)
-            for target in each.targets():
-                self._use(target, step)
-        self._index(self._by_host, key, before.rules if before else (), after.rules if after else ())
-        self._index(self._by_secret, key, before.secrets() if before else (), after.secrets() if after else ())
-        self._dirty.certificates.update(after.secrets() if after else (), before.secrets() if before else ())
+        hosts = [set(each.hosts()) if each is not None else set() for each in (before, after)]
+        secrets = [set(each.secrets()) if each is not None else set() for each in (before, after)]
+        config_maps = [set(each.parsed.config_maps) if each is not None else set() for each in (before, after)]
+        targets = [tuple(each.targets()) if each is not None else () for each in (before, after)]
+        self._dirty.hosts.update(*hosts)
+        self._dirty.secrets.update(*secrets)
+        self._dirty.config_maps.update(*config_maps)
+        self._by_host.move(key, *hosts)
+        self._by_secret.move(key, *secrets)
+        self._by_config_map.move(key, *config_maps)
+        self._retarget(key, *targets)
+        # A host by another name shows what its first name does.
+        for host in hosts[0] | hosts[1]:
+            for other in self._by_host.get(host):
+                self._dirty.hosts.update(self.claims[other].parsed.options.aliases)
         if after is None:
             self._problems.pop(key, None)
         return after
 
+    def set_own(self, own: sites.Controller) -> None:
+        """Other defaults: everything is read again."""
+        self.own = own
+
     def service_changed(self, key: str) -> None:
-        self._dirty.backends.update(self._by_service.get(key, ()))
+        self._dirty.backends.update(self._by_service.get(key))
+
+    def name_changed(self, name: str) -> None:
+        """Its addresses have been looked up anew."""
+        for key, target in self._targets.items():
+            service = None if target.host else self._sources.service(target.service_key)
+            if target.host == name or (service is not None and service.spec.external_name == name):
+                self._dirty.backends.add(key)
 
     def secret_changed(self, key: str) -> None:
-        if key in self._by_secret or key == self._default_certificate:
-            self._pairs.pop(key, None)
-            self._dirty.certificates.add(key)
-            for each in self._by_secret.get(key, ()):
-                self._dirty.hosts.update(self.claims[each].rules)
+        self._pairs.pop(key, None)
+        for record in (f"{prefix}{key}" for prefix in PREFIXES):
+            users = self._by_secret.get(record)
+            if users or (record.startswith("c:") and key == self._default_certificate):
+                self._dirty.secrets.add(record)
+                for each in users:
+                    self._dirty.hosts.update(self.claims[each].hosts())
+
+    def config_map_changed(self, key: str) -> None:
+        if self._by_config_map.get(key):
+            self._dirty.config_maps.add(key)
+
+    def names(self) -> set[str]:
+        """Names outside of the cluster whose addresses are needed."""
+        found = {each.host for each in self._targets.values() if each.host}
+        for each in self._targets.values():
+            service = self._sources.service(each.service_key) if not each.host else None
+            if service is not None and service.spec.type == "ExternalName":
+                found.add(service.spec.external_name)
+        return found
 
     def pairs(self) -> dict[str, Pair]:
         """The certificates in use, by their Secrets."""
@@ -114,34 +149,28 @@ class Catalog:
         dirty, self._dirty = self._dirty, _Dirty()
         plan = Plan()
         gone: dict[str, bytes | None] = {}
-        for key in sorted(dirty.certificates):
-            if key == self._default_certificate:
-                found = self._pair(key)
-                plan.records["c:default"] = encode(found.pem) if found is not None else None
-            used = self._by_secret.get(key)
-            pair = self._pair(key) if used else None
-            plan.records[f"c:{key}"] = encode(pair.pem) if pair is not None else None
-            if not used and key != self._default_certificate:
-                self._pairs.pop(key, None)
+        told: set[str] = set()
+        for record in sorted(dirty.secrets):
+            plan.records[record] = self._secret_record(record)
+            if record == f"c:{self._default_certificate}":
+                plan.records["c:default"] = plan.records[record]
+            told |= self._by_secret.get(record)
+        for key in sorted(dirty.config_maps):
+            plan.records[f"m:{key}"] = self._headers_record(key)
+            told |= self._by_config_map.get(key)
         for key in sorted(dirty.backends):
             target = self._targets.get(key)
             if target is None:
                 gone[f"b:{key}"] = None
-                continue
-            service = f"{target.namespace}/{target.service}"
-            made = backend(self._sources.service(service), target.port, self._sources.slice_list(service))
-            plan.records[f"b:{key}"] = encode(made)
-        told: set[str] = set()
+            else:
+                plan.records[f"b:{key}"] = encode(backend_of(target, self._sources))
         for host in sorted(dirty.hosts):
-            keys = self._by_host.get(host, set())
-            claims = [self.claims[key] for key in keys]
-            if host == EVERY_HOST:
-                claims += [each for each in self.claims.values() if each.default is not None and each.key not in keys]
-            planned = sites.site(host, claims, self._looked_up, self._default_backend)
+            claims = [self.claims[key] for key in self._by_host.get(host)]
+            planned = sites.site(host, claims, self._looked_up, self.own)
             plan.records[f"h:{host}"] = encode(planned.site) if planned is not None else None
             for each in claims:
-                found_problems = planned.problems.get(each.key, []) if planned is not None else []
-                self._problems.setdefault(each.key, {})[host] = tuple(found_problems)
+                found = planned.problems.get(each.key, ()) if planned is not None else ()
+                self._problems.setdefault(each.key, {})[host] = tuple(found)
                 told.add(each.key)
         plan.records |= gone
         for key in told:
@@ -149,12 +178,45 @@ class Catalog:
         return plan
 
     def problems(self, key: str) -> tuple[Problem, ...]:
-        by_host = self._problems.get(key, {})
-        rules = self.claims[key].rules
-        own = [each for host, found in by_host.items() if host in rules or host == EVERY_HOST for each in found]
-        return tuple(dict.fromkeys((*self.claims[key].problems, *own)))
+        made = self.claims[key]
+        hosts = set(made.hosts())
+        found = [each for host, each in self._problems.get(key, {}).items() if host in hosts]
+        faults = [
+            Problem("BadReference", f"{'ConfigMap' if each.startswith('m:') else 'Secret'} {name_of(each)}: {text}")
+            for each in (*made.parsed.secrets, *(f"m:{each}" for each in made.parsed.config_maps))
+            if (text := self._faults.get(each))
+        ]
+        return tuple(dict.fromkeys((*made.problems, *(each for group in found for each in group), *faults)))
 
-    def _pair(self, key: str) -> Pair | None:
+    def _secret_record(self, record: str) -> bytes | None:
+        self._faults.pop(record, None)
+        key = name_of(record)
+        if not self._by_secret.get(record) and key != self._default_certificate:
+            self._pairs.pop(key, None)
+            return None
+        if record.startswith("c:"):
+            pair = self._pair(key)
+            if not isinstance(pair, Pair):
+                self._faults[record] = str(pair)
+                return None
+            return encode(pair.pem)
+        try:
+            return value_of(record, self._sources.secret(key))
+        except SecretError as error:
+            self._faults[record] = str(error)
+            return None
+
+    def _headers_record(self, key: str) -> bytes | None:
+        self._faults.pop(f"m:{key}", None)
+        if not self._by_config_map.get(key):
+            return None
+        try:
+            return encode(headers.of_config_map(self._sources.config_map(key)))
+        except headers.HeaderError as error:
+            self._faults[f"m:{key}"] = str(error)
+            return None
+
+    def _pair(self, key: str) -> Pair | CertificateError:
         known = self._pairs.get(key)
         if known is None:
             secret = self._sources.secret(key)
@@ -163,37 +225,23 @@ class Catalog:
             except CertificateError as error:
                 known = error
             self._pairs[key] = known
-        return known if isinstance(known, Pair) else None
+        return known
 
     def _looked_up(self, key: str) -> Pair | str:
         """The pair of a Secret, or why it cannot be used."""
-        return self._pair(key) or str(self._pairs[key])
+        found = self._pair(key)
+        return found if isinstance(found, Pair) else str(found)
 
-    def _use(self, target: Target, step: int) -> None:
-        key, service = target.key, f"{target.namespace}/{target.service}"
-        uses = self._uses.get(key, 0) + step
-        if uses:
-            self._uses[key] = uses
-            if key not in self._targets:
+    def _retarget(self, claim_key: str, before: Iterable[Target], after: Iterable[Target]) -> None:
+        """Backends are kept as long as somebody leads to them."""
+        old, new = ({each.key: each for each in targets} for targets in (before, after))
+        self._by_target.move(claim_key, old.keys(), new.keys())
+        for key, target in (old | new).items():
+            if self._by_target.get(key):
+                if key not in self._targets:
+                    self._targets[key] = target
+                    self._by_service.move(key, (), (target.service_key,))
+                    self._dirty.backends.add(key)
+            elif self._targets.pop(key, None) is not None:
+                self._by_service.move(key, (target.service_key,), ())
                 self._dirty.backends.add(key)
-            self._targets[key] = target
-            self._by_service.setdefault(service, set()).add(key)
-            return
-        self._uses.pop(key, None)
-        self._targets.pop(key, None)
-        self._dirty.backends.add(key)
-        keys = self._by_service.get(service, set())
-        keys.discard(key)
-        if not keys:
-            self._by_service.pop(service, None)
-
-    @staticmethod
-    def _index(index: dict[str, set[str]], key: str, before: Iterable[str], after: Iterable[str]) -> None:
-        kept = set(after)
-        for value in set(before) - kept:
-            keys = index[value]
-            keys.discard(key)
-            if not keys:
-                del index[value]
-        for value in kept:
-            index.setdefault(value, set()).add(key)

@@ -2,35 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead.api.types.networking import Ingress, IngressBackend
 from fairlead.ingress.plan.annotations import Parsed, parse
+from fairlead.ingress.plan.defaults import Defaults
 from fairlead.ingress.plan.model import Problem
+from fairlead.ingress.plan.targets import Target
 
 EVERY_HOST = "_"
 HOST = re.compile(r"^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")
 # What a path may not have: control characters would end a line of a log or a label of a metric.
 BAD_PATH = re.compile(r"[\x00-\x20\x7f]")
 LONGEST_PATH = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A Service's port, as the Ingress names it."""
-
-    namespace: str
-    service: str
-    port: str
-
-    @property
-    def key(self) -> str:
-        return f"{self.namespace}/{self.service}/{self.port}"
-
-    @property
-    def name(self) -> str:
-        """As ingress-nginx calls it in logs and metrics."""
-        return f"{self.namespace}-{self.service}-{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +47,48 @@ class Claim:
         """The oldest wins; of two of the same second, the first by name."""
         return self.created, self.key
 
+    @property
+    def is_canary(self) -> bool:
+        return self.parsed.options.canary is not None
+
+    def hosts(self) -> Iterator[str]:
+        """All names that it has a say in: of its rules, their aliases, and the same with or without "www."."""
+        yield from self.rules
+        yield from self.parsed.options.aliases
+        if self.parsed.options.from_to_www:
+            yield from (www(host) for host in self.rules if host != EVERY_HOST and not host.startswith("*"))
+        if self.default is not None:
+            yield EVERY_HOST
+
     def targets(self) -> Iterator[Target]:
         for paths in self.rules.values():
             for each in paths:
                 yield each.target
         if self.default is not None:
             yield self.default
+        yield from self.parsed.targets
 
     def secrets(self) -> Iterator[str]:
+        """Records made of Secrets."""
         for _, secret in self.tls:
             if secret is not None:
-                yield secret
+                yield f"c:{secret}"
         yield from self.parsed.secrets
 
 
-def claim(ingress: Ingress, prefix: str) -> Claim:
+def www(host: str) -> str:
+    """The other one of a pair."""
+    return host.removeprefix("www.") if host.startswith("www.") else f"www.{host}"
+
+
+def claim(ingress: Ingress, prefix: str, defaults: Defaults) -> Claim:
     """Never fails: what cannot be honoured is left out and is a problem of the claim. `prefix`: the annotations'."""
-    namespace = ingress.metadata.namespace
-    parsed = parse(ingress.metadata.annotations, prefix)
+    metadata = ingress.metadata
+    namespace = metadata.namespace
+    parsed = parse(metadata.annotations, prefix, namespace, allow_other_namespaces=defaults.allow_other_namespaces)
     problems = list(parsed.problems)
+    wanted = parsed.options.service_upstream
+    direct = defaults.service_upstream if wanted is None else wanted
     rules: dict[str, tuple[ClaimedPath, ...]] = {}
     for number, rule in enumerate(ingress.spec.rules):
         host = rule.host.lower() or EVERY_HOST
@@ -91,7 +98,7 @@ def claim(ingress: Ingress, prefix: str) -> Claim:
         found = rules.get(host, ())
         for place, each in enumerate(rule.http.paths if rule.http is not None else ()):
             field = f"spec.rules[{number}].http.paths[{place}]"
-            target = _target(namespace, each.backend)
+            target = _target(namespace, each.backend, direct=direct)
             if target is None:
                 problems.append(Problem("InvalidBackend", f"{field}.backend: only Services are backends here"))
                 continue
@@ -103,14 +110,13 @@ def claim(ingress: Ingress, prefix: str) -> Claim:
         rules[host] = found
     default = None
     if ingress.spec.default_backend is not None:
-        default = _target(namespace, ingress.spec.default_backend)
+        default = _target(namespace, ingress.spec.default_backend, direct=direct)
         if default is None:
             problems.append(Problem("InvalidBackend", "spec.defaultBackend: only Services are backends here"))
     tls = tuple(
         (tuple(host.lower() for host in each.hosts), f"{namespace}/{each.secret_name}" if each.secret_name else None)
         for each in ingress.spec.tls
     )
-    metadata = ingress.metadata
     created = metadata.creation_timestamp or ""
     return Claim(namespace, metadata.name, metadata.uid, created, rules, default, tls, parsed, tuple(problems))
 
@@ -125,8 +131,9 @@ def _fault(path: str) -> str:
     return ""
 
 
-def _target(namespace: str, backend: IngressBackend) -> Target | None:
+def _target(namespace: str, backend: IngressBackend, *, direct: bool) -> Target | None:
     service = backend.service
     if service is None or not service.name:
         return None
-    return Target(namespace, service.name, service.port.name or str(service.port.number))
+    target = Target(namespace, service.name, service.port.name or str(service.port.number))
+    return replace(target, direct=True) if direct else target

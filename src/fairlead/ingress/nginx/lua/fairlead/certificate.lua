@@ -3,6 +3,8 @@
 local lrucache = require("resty.lrucache")
 local ssl = require("ngx.ssl")
 
+local client_tls = require("fairlead.client_tls")
+local connection = require("fairlead.connection")
 local sites = require("fairlead.sites")
 local store = require("fairlead.store")
 
@@ -37,8 +39,17 @@ local function serve()
     local name = ssl.server_name()
     local site = name and sites.find(sites.normal(name))
     local pair = site and site.certificate and pair_of(site.certificate) or pair_of("default")
-    if not pair then
-        return -- nginx has one of its own, the same that "default" is without a Secret
+    if not pair then -- nginx has one of its own, the same that "default" is without a Secret
+        if site and site.client_tls then
+            client_tls.ask(site)
+        end
+        return
+    end
+    if site and site.client_tls then
+        client_tls.ask(site)
+    end
+    if site and site.ciphers then
+        connection.set_ciphers(site.ciphers)
     end
     ssl.clear_certs()
     local set, why = ssl.set_cert(pair[1])

@@ -3,6 +3,10 @@
 -- A series is a location, a method and a status. Its slots: "n" requests; histograms "t" request time, "r" upstream's time,
 -- "i" size of requests, "o" of answers, each with the buckets' counts (not cumulative) behind a number, and the sum.
 
+local ewma = require("fairlead.ewma")
+local limits = require("fairlead.limits")
+local stash = require("fairlead.stash")
+
 local shared = ngx.shared.fl_metrics
 local concat = string.format
 
@@ -31,8 +35,18 @@ end
 
 -- The log phase.
 function _M.log()
-    local location = ngx.ctx.location
+    local ctx = ngx.ctx
+    local location = ctx.location
     local var = ngx.var
+    if ctx.kept then
+        stash.done(ctx)
+    end
+    if ctx.counted then
+        limits.done(ctx)
+    end
+    if location and location.options.balance == "ewma" then
+        ewma.done()
+    end
     local label = location and location.label or ""
     local method = ngx.req.get_method()
     if not METHODS[method] then

@@ -1,60 +1,129 @@
--- The way of a request: its site, its location, what the location asks for, an endpoint.
+-- The way of a request: its site, its location, what the location asks for, an endpoint, a location that proxies.
 
 local balance = require("fairlead.balance")
+local body = require("fairlead.body")
+local canary = require("fairlead.canary")
+local errors = require("fairlead.errors")
+local mirror = require("fairlead.mirror")
 local settings = require("fairlead.settings")
 local sites = require("fairlead.sites")
 local stash = require("fairlead.stash")
+local steps = require("fairlead.steps")
 local store = require("fairlead.store")
 
 local _M = {}
 local NOT_FOUND = { options = {}, missing = true, name = "upstream-default-backend" }
 
 -- 308 keeps the method and the body (RFC 9110, 15.4.9).
-local function redirect_to_https(location)
+local function redirect_to_https(location, current)
     local host = ngx.var.host
-    local port = settings.get().https_port
-    if port ~= 443 then
-        host = host .. ":" .. port
+    if current.https_port ~= 443 then
+        host = host .. ":" .. current.https_port
     end
-    return ngx.redirect("https://" .. host .. ngx.var.request_uri, settings.get().redirect_code)
+    local uri = ngx.var.request_uri
+    if not location.options.keep_slash and #uri > 1 and uri:sub(-1) == "/" and current.cut_slash then
+        uri = uri:sub(1, -2)
+    end
+    return ngx.redirect("https://" .. host .. uri, current.redirect_code)
 end
 
-local function scheme_seen(current)
-    return current.use_forwarded_headers and ngx.var.http_x_forwarded_proto or ngx.var.scheme
+local function scheme_of(var, current)
+    if current.use_forwarded_headers then
+        local told = var.http_x_forwarded_proto
+        if told then
+            return told:match("^%s*([^,%s]*)")
+        end
+    end
+    return var.scheme
+end
+
+-- What others before us say of the client, where they are believed.
+local function take_forwarded(var, current)
+    if var.http_x_forwarded_proto then
+        var.fl_scheme = var.http_x_forwarded_proto:match("^%s*([^,%s]*)")
+    end
+    if var.http_x_forwarded_port then
+        var.fl_port = var.http_x_forwarded_port:match("^%s*([^,%s]*)")
+    elseif var.fl_scheme ~= var.scheme then
+        var.fl_port = var.fl_scheme == "https" and "443" or "80"
+    end
+    if var.http_x_forwarded_host then
+        var.fl_forwarded_host = var.http_x_forwarded_host
+        var.fl_host = var.http_x_forwarded_host:match("^%s*([^,%s]*)")
+    end
+    if current.full_forwarded_for and var.http_x_forwarded_for then
+        var.fl_forwarded_for = var.http_x_forwarded_for .. ", " .. var.realip_remote_addr
+    end
+end
+
+local function unavailable(ctx, location, status)
+    if errors.covers(location, status) then
+        ctx.error_status = status
+        return stash.exec("@error", ctx)
+    end
+    return ngx.exit(status)
 end
 
 function _M.rewrite()
     store.catch_up()
-    local var, ctx = ngx.var, ngx.ctx
+    local var, ctx, current = ngx.var, ngx.ctx, settings.get()
     local site = sites.find(var.host)
+    if site and site.redirect_to then
+        ctx.location = NOT_FOUND
+        return ngx.redirect(var.scheme .. "://" .. site.redirect_to .. var.request_uri, current.redirect_code)
+    end
     local location = site and (sites.locate(site, var.uri) or site.default) or NOT_FOUND
     ctx.location = location
     var.proxy_upstream_name = location.name
-    local current = settings.get()
-    if location.https and scheme_seen(current) == "http" and not sites.is_exempt(var.uri, current) then
-        return redirect_to_https(location)
+    if current.use_forwarded_headers then
+        take_forwarded(var, current)
+    end
+    if location.https and scheme_of(var, current) == "http" and not sites.starts_with_any(var.uri, current.exempt) then
+        return redirect_to_https(location, current)
     end
     if location.steps then
         for _, step in ipairs(location.steps) do
             step(ctx, location)
         end
     end
+    if current.external and not location.missing and not location.judges then
+        steps.global(ctx, location)
+    end
     if location.missing then
-        return ngx.exit(404)
+        return unavailable(ctx, location, 404)
     end
-    local backend = balance.backend(location.backend)
-    local peer = balance.pick(backend, ctx, location)
-    if not peer then
-        return ngx.exit(503)
-    end
-    ctx.backend, ctx.peer = backend, peer
-    if var.https == "on" then
-        if location.site.certificate then
-            var.fl_hsts = current.hsts
+    local key, balancing = location.backend, location.options
+    if location.alternatives then
+        local alternative = canary.choose(location)
+        if alternative then
+            key, balancing = alternative.backend, alternative.options or balancing
+            if location.options.affinity and not balancing.affinity then
+                balancing = location.options
+            end
+            var.proxy_alternative_upstream_name = alternative.name
+            ctx.canary = alternative.name
         end
     end
-    if location.profile then
-        return stash.exec(location.profile, ctx)
+    local backend = balance.backend(key)
+    local peer = balance.pick(backend, ctx, location, balancing, key)
+    if not peer then
+        return unavailable(ctx, location, 503)
+    end
+    ctx.backend, ctx.peer, ctx.backend_key, ctx.balancing = backend, peer, key, balancing
+    if location.secure and var.https == "on" then
+        var.fl_hsts = current.hsts
+    end
+    local profile = location.profile
+    local reading = body.check(location, location.grpc)
+    if location.options.mirror then
+        mirror.prepare(ctx, location)
+    end
+    if location.grpc then
+        return stash.exec(profile .. (reading or ""), ctx)
+    elseif reading then
+        return stash.exec(reading, ctx)
+    elseif profile then
+        return stash.exec(profile, ctx)
     end
 end
 

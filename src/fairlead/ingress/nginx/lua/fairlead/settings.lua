@@ -2,10 +2,28 @@
 
 local store = require("fairlead.store")
 
-local DEFAULT = { https_port = 443, redirect_code = 308, hsts = "max-age=31536000; includeSubDomains", exempt = { "/.well-known/acme-challenge" } }
+local DEFAULT = {
+    https_port = 443,
+    redirect_code = 308,
+    hsts = "max-age=31536000; includeSubDomains",
+    exempt = { "/.well-known/acme-challenge" },
+    no_auth = { "/.well-known/acme-challenge" },
+    body_size = 1048576,
+    tries = 3,
+    connect_timeout = 5,
+    send_timeout = 60,
+    read_timeout = 60,
+    limit_status = 503,
+}
+local inherit = { __index = DEFAULT }
+
+local function prepare(settings)
+    setmetatable(settings, inherit)
+    settings.timed = settings.connect_timeout ~= 5 or settings.send_timeout ~= 60 or settings.read_timeout ~= 60
+end
 
 return {
     get = function()
-        return store.get("s:settings") or DEFAULT
+        return store.get("s:settings", prepare) or DEFAULT
     end,
 }

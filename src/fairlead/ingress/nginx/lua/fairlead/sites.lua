@@ -7,6 +7,25 @@ local re_find = ngx.re.find
 local _M = {}
 local SLASH = byte("/")
 
+-- What a request would else have to find out each time.
+local function made_ready(options, location, site)
+    location.options = options
+    options.balanced = options.affinity or options.hash or options.balance
+    options.timed = options.connect_timeout or options.send_timeout or options.read_timeout
+    for _, alternative in ipairs(location.alternatives or {}) do
+        local own = alternative.options
+        if own then
+            own.balanced = own.affinity or own.hash or own.balance
+        end
+    end
+    local protocol = options.upstream and options.upstream.protocol
+    location.grpc = protocol == "GRPC" or protocol == "GRPCS"
+    location.secure = site.certificate ~= nil
+    location.judges = options.allow or options.deny or options.basic or options.external or options.global_auth == false
+    location.steps = require("fairlead.steps").of(location, site)
+    location.filters = require("fairlead.response").filters_of(options)
+end
+
 -- Maps to look paths up in: exact, by elements, by letters (longest first), and patterns in their order.
 local function prepare(site)
     local exact, elements, letters, lengths, patterns = {}, {}, {}, {}, {}
@@ -33,7 +52,7 @@ local function prepare(site)
     table.sort(site.lengths, function(a, b) return a > b end)
     for _, location in ipairs(site.locations or {}) do
         location.site = site
-        location.options = location.options or {}
+        made_ready(location.options or {}, location, site)
     end
     if site.default then
         site.default = site.locations[site.default + 1]
@@ -56,9 +75,8 @@ function _M.find(name)
     return store.get("h:_", prepare)
 end
 
--- Paths that are never redirected to HTTPS.
-function _M.is_exempt(path, settings)
-    for _, prefix in ipairs(settings.exempt) do
+function _M.starts_with_any(path, prefixes)
+    for _, prefix in ipairs(prefixes) do
         if sub(path, 1, #prefix) == prefix then
             return true
         end

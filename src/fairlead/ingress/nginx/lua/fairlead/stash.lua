@@ -2,18 +2,41 @@
 
 local waiting, count = {}, 0
 
-return {
-    exec = function(name, ctx)
-        count = count + 1
-        local key = tostring(count)
-        waiting[key] = ctx
-        ngx.var.fl_stash = key
-        return ngx.exec(name)
-    end,
-    -- In the location that was led to.
-    take = function()
-        local key = ngx.var.fl_stash
-        ngx.ctx = waiting[key] or {}
+local _M = {}
+
+function _M.put(value)
+    count = count + 1
+    local key = tostring(count)
+    waiting[key] = value
+    return key
+end
+
+function _M.get(key)
+    local value = waiting[key]
+    waiting[key] = nil
+    return value
+end
+
+function _M.exec(name, ctx)
+    ngx.var.fl_stash = _M.put(ctx)
+    return ngx.exec(name)
+end
+
+-- In the location that was led to. `keep`: it may be led on, to an error's page; `done` forgets it then.
+function _M.take(keep)
+    local key = ngx.var.fl_stash
+    local ctx = waiting[key] or {}
+    if keep then
+        ctx.kept = key
+    else
         waiting[key] = nil
-    end,
-}
+    end
+    ngx.ctx = ctx
+    return ctx
+end
+
+function _M.done(ctx)
+    waiting[ctx.kept] = nil
+end
+
+return _M

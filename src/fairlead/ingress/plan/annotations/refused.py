@@ -1,0 +1,57 @@
+"""Annotations that are refused by name, with what to use instead; and those that have nothing to act on here."""
+
+SNIPPET = "text of nginx's configuration is not taken from Ingresses: it could do anything with nginx and its secrets"
+MODSECURITY = "there is no web application firewall here"
+TRACING = "nginx of Debian has no OpenTelemetry module"
+
+REFUSED = {
+    "configuration-snippet": f"{SNIPPET}; use custom-headers, permanent-redirect, rewrite-target",
+    "server-snippet": f"{SNIPPET}; names: server-alias",
+    "stream-snippet": SNIPPET,
+    "auth-snippet": f"{SNIPPET}; headers: auth-proxy-set-headers",
+    "location-snippet": SNIPPET,
+    "enable-modsecurity": MODSECURITY,
+    "enable-owasp-core-rules": MODSECURITY,
+    "modsecurity-snippet": MODSECURITY,
+    "modsecurity-transaction-id": MODSECURITY,
+    "lua-resty-waf": MODSECURITY,
+    "enable-influxdb": "ingress-nginx took it away in 1.9",
+    "fastcgi-index": "FastCGI pods need an HTTP server beside them",
+    "fastcgi-params-configmap": "FastCGI pods need an HTTP server beside them",
+    "enable-opentelemetry": TRACING,
+    "enable-opentracing": TRACING,
+    "opentelemetry-trust-incoming-span": TRACING,
+    "opentelemetry-operation-name": TRACING,
+    "opentracing-trust-incoming-span": TRACING,
+    "global-rate-limit": "limits are kept by each copy of the controller: limit-rps, limit-rpm",
+    "global-rate-limit-window": "see global-rate-limit",
+    "global-rate-limit-key": "see global-rate-limit",
+    "global-rate-limit-ignored-cidrs": "see global-rate-limit",
+    "proxy-ssl-ciphers": "ciphers to pods are the administrator's setting",
+    "proxy-ssl-protocols": "protocols to pods are the administrator's setting",
+    "auth-cache-key-snippet": SNIPPET,
+    "secure-backends": "backend-protocol: HTTPS",
+    "grpc-backend": "backend-protocol: GRPC",
+    "base-url-scheme": "ingress-nginx took it away in 0.22",
+    "add-base-url": "ingress-nginx took it away in 0.22",
+}
+WITHOUT_EFFECT = {
+    "ssl-prefer-server-ciphers": "the server's order always holds",
+    "enable-rewrite-log": "there is no rewrite log",
+    "http2-push-preload": "browsers have given HTTP/2 push up",
+    "proxy-busy-buffers-size": "it follows proxy-buffer-size",
+    "proxy-buffers-number": "there are always 16, taken as they are needed",
+    "proxy-max-temp-file-size": "it is 1 GiB",
+    "client-body-buffer-size": "longer bodies wait in a file in memory",
+    "auth-keepalive": "connections are always kept",
+    "auth-keepalive-share-vars": "the request that asks sees the client's headers",
+    "auth-keepalive-requests": "connections are always kept",
+    "auth-keepalive-timeout": "connections are always kept",
+    "disable-proxy-intercept-errors": "without custom-http-errors nothing is intercepted",
+    "use-port-in-redirects": "redirects have the port where it is not the scheme's own",
+    "proxy-ssl-verify-depth": "see proxy-ssl-verify",
+    "service-weight": "canary-weight",
+    "session-cookie-hash": "ingress-nginx took it away in 0.24",
+    "upstream-fail-timeout": "ingress-nginx took it away in 0.22",
+    "upstream-max-fails": "ingress-nginx took it away in 0.22",
+}
