@@ -136,13 +136,15 @@ SELF_SUBJECT_RULES_REVIEWS = Resource(
 
 
 def _retired(current: Resource, group_version: str, since: str) -> Resource:
-    """A version that Kubernetes 1.22 no longer served, as the manifests of its time use it."""
+    """A version that Kubernetes 1.22 no longer served, as the manifests of its time use it. In another group it has no
+    short names: kubectl would warn at each use of them that they could mean either."""
     group, _, version = group_version.partition("/")
     kind = current.kind
     return replace(
         current,
         group=group,
         version=version,
+        short_names=current.short_names if group == current.group else (),
         storage=current.group_version,
         deprecated=f"{group_version} {kind} is deprecated in {since}+, unavailable in v1.22+; "
         f"use {current.group_version} {kind}",

@@ -99,11 +99,17 @@ class _Placing:
             source = [part for part in member.linkname.split("/") if part not in ("", ".")]
             os.link(_inside(self._target, source[:-1]) / source[-1], path, follow_symlinks=False)
             return
-        if member.isreg():
-            self._tar.makefile(member, path)
+        if member.isdir():
+            path.mkdir(exist_ok=True)
+        elif member.issym():
+            path.symlink_to(member.linkname)
+        elif member.isfifo():
+            os.mkfifo(path)
+        elif member.isdev():
+            kind = stat.S_IFCHR if member.ischr() else stat.S_IFBLK
+            os.mknod(path, kind, os.makedev(member.devmajor, member.devminor))
         else:
-            member.name = str(path.relative_to(self._target))
-            self._tar.extract(member, self._target, set_attrs=False, filter="fully_trusted", numeric_owner=True)
+            self._tar.makefile(member, path)
         os.chown(path, member.uid, member.gid, follow_symlinks=False)
         if not member.issym():
             path.chmod(member.mode)
