@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 SERVICE_NAME = "kubernetes.io/service-name"
 PROXY_NAME, HEADLESS = "service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"
 OURS = f"!{PROXY_NAME},!{HEADLESS}"
+AUDIT = 1.0  # seconds between two looks at a little of what is believed to be in the kernel
 REPAIR = 1.0  # seconds between two times that everything is made again
 ZONE = "topology.kubernetes.io/zone"
 RETRY = 1.0  # seconds after a transaction that failed
@@ -91,6 +92,7 @@ class Proxy:
             self._slices.add_handler(self._on_slice)
             self._wake.set()
             asyncio.get_running_loop().add_reader(self._rules.watch, self._on_kernel)
+            tasks.create_task(self._audit_for_ever())
             await self._sync_for_ever()
 
     def _set_kernel(self) -> None:
@@ -241,6 +243,13 @@ class Proxy:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._rules.watch)
         loop.call_later(max(0.0, self._repaired + REPAIR - time.monotonic()), self._repair)
+
+    async def _audit_for_ever(self) -> None:
+        """Of what others delete not all is told: iptables-legacy tells nothing, and messages may be lost."""
+        while True:
+            await asyncio.sleep(AUDIT)
+            if not self._rules.audit():
+                self._repair()
 
     def _repair(self) -> None:
         log.warning("rules of ours were deleted by somebody: making them again")
