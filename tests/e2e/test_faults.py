@@ -63,7 +63,7 @@ def _running(machine: Machine, argv: list[str], output: Path) -> Iterator[None]:
 def _healthy(kubectl: Kubectl) -> None:
     """Every node Ready, every system pod and the application running, names resolved."""
     assert [row["STATUS"] for row in kubectl.rows("get nodes")] == ["Ready"] * 3
-    for namespace, number in (("kube-system", 4), ("dev", 3)):
+    for namespace, number in (("kube-system", 6), ("dev", 3)):
         rows = kubectl.rows(f"get pods -n {namespace}")
         assert [(row["READY"], row["STATUS"]) for row in rows] == [("1/1", "Running")] * number
     for node in ("master", "node1", "node2"):
@@ -137,6 +137,6 @@ def test_a_deleted_system_pod_is_started_again(newest: Kubectl) -> None:
 
     def running() -> None:
         rows = newest.rows("get pods -n kube-system")
-        assert [(row["READY"], row["STATUS"]) for row in rows] == [("1/1", "Running")] * 4
+        assert [(row["READY"], row["STATUS"]) for row in rows] == [("1/1", "Running")] * 6
 
     eventually(running, 20)

@@ -20,9 +20,7 @@ def run(part: Coroutine[Any, Any, None]) -> None:
     """Until SIGTERM or SIGINT. Logs go to standard error."""
     import uvloop
 
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname).1s %(name)s: %(message)s"
-    )
+    log_to_stderr()
 
     async def until_told() -> None:
         loop = asyncio.get_running_loop()
@@ -43,6 +41,12 @@ def _settle() -> None:
     gc.freeze()
     gc.enable()
     libc.malloc_trim()
+
+
+def log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname).1s %(name)s: %(message)s"
+    )
 
 
 KUBECONFIG = click.option("--kubeconfig", help="How to reach the API; without it, the pod's own ServiceAccount.")
@@ -167,10 +171,8 @@ def agent(**given: Any) -> None:
 @click.option(
     "--proxy-mode", "mode", help="ebpf, iptables, ipvs, nftables or userspace, instead of the configuration's."
 )
-@click.option("--cluster-cidr", help="Where the pods' addresses are from; without it, the node's own podCIDRs.")
-@click.option(
-    "--service-cluster-ip-range", "service_cidr", help="Where Services' are from; without it, as the API says."
-)
+@click.option("--cluster-cidr", help="Where the pods' addresses are from.")
+@click.option("--service-cluster-ip-range", "service_cidr", default="10.96.0.0/12", show_default=True)
 @click.option("--nodeport-addresses", "node_port_addresses", help="Ranges of the addresses that answer at node ports.")
 @click.option("--healthz-bind-address", "health", help="ADDRESS:PORT of /healthz and /livez; 0.0.0.0:10256 by default.")
 @click.option("--metrics-bind-address", "metrics", help="ADDRESS:PORT of /metrics; 127.0.0.1:10249 by default.")
@@ -189,15 +191,25 @@ def proxy(cleanup: bool, **given: Any) -> None:
 
 @click.command()
 @KUBECONFIG
-@click.option("--listen", multiple=True, default=("0.0.0.0",), show_default=True)
+@click.option("--listen", multiple=True, default=("0.0.0.0",), show_default=True, help="An address to answer on.")
 @click.option("--port", default=53, show_default=True)
-@click.option("--domain", default="cluster.local", show_default=True)
-@click.option("--ttl", default=30, show_default=True)
-def dns(kubeconfig: str | None, listen: tuple[str, ...], port: int, domain: str, ttl: int) -> None:
+@click.option(
+    "--service-address", "service_addresses", multiple=True, help="A Service's address that this node answers itself."
+)
+@click.option("--workers", default=1, show_default=True, help="Processes that answer; 0: all in one.")
+@click.option("--conf", "corefile", default="", help="A Corefile, instead of the ConfigMap's.")
+@click.option("--config-map", default="kube-system/coredns", show_default=True, help="Where the Corefile is.")
+@click.option("--domain", default="cluster.local", show_default=True, help="Where there is no Corefile.")
+@click.option("--ttl", default=30, show_default=True, help="Where there is no Corefile.")
+@click.option("--forward/--no-forward", default=True, help="Ask those of /etc/resolv.conf where there is no Corefile.")
+@click.option("--node-name", envvar="NODE_NAME", default="", help="Whose pods `autopath` completes names for.")
+def dns(**given: Any) -> None:
     """Answer the cluster's DNS."""
-    from fairlead.dns.part import Options, serve
+    from fairlead.dns.options import Options
+    from fairlead.dns.part import serve
 
-    run(serve(Options(kubeconfig, tuple(listen), port, domain, ttl)))
+    log_to_stderr()
+    serve(Options(**given))
 
 
 def _list(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
@@ -30,9 +31,13 @@ class Informer(Generic[T]):
         namespace: str | None = None,
         label_selector: str = "",
         field_selector: str = "",
+        kept: Callable[[T], T] | None = None,
     ) -> None:
+        """`kept`: what of an object stays in `items`, for who keeps its own index; handlers see all of it once."""
         self.resource = resource
         self.items: dict[str, T] = {}
+        self.lost_since: float | None = time.monotonic()  # None while the server is heard
+        self._kept = kept
         self._client = client
         self._type = type
         self._namespace = namespace
@@ -74,12 +79,15 @@ class Informer(Generic[T]):
             try:
                 revision = await self._list()
                 wait = FIRST_WAIT
+                self.lost_since = None
                 await self._watch(revision)
             except ApiError as error:
                 if error.code != 410:
                     log.warning("cannot watch %s: %s", self.resource, error)
             except (OSError, EOFError) as error:
                 log.info("watch of %s broke: %s", self.resource, error)
+            if self.lost_since is None:
+                self.lost_since = time.monotonic()
             await asyncio.sleep(wait * random.uniform(0.5, 1))
             wait = min(wait * 2, LONGEST_WAIT)
 
@@ -125,7 +133,7 @@ class Informer(Generic[T]):
         if before is None and after is None:
             return
         if after is not None:
-            self.items[key] = after
+            self.items[key] = after if self._kept is None else self._kept(after)
         for name, indexer in self._indexers.items():
             self._reindex(self._indexes[name], key, indexer(before) if before else [], indexer(after) if after else [])
         for handler in self._handlers:

@@ -241,7 +241,7 @@ async def _system_pods_ready(client: Client, nodes: int) -> None:
     for pod in pods.items:
         conditions = pod.get("status", {}).get("conditions") or ()
         ready += any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-    if ready < nodes + 1:
+    if ready < 2 * nodes:
         raise _NotYet
 
 

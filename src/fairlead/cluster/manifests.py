@@ -6,8 +6,9 @@ from typing import Any
 from fairlead.api.resources import BY_KIND
 from fairlead.api.status import ApiError
 from fairlead.client.rest import Client
+from fairlead.cluster import dns_manifests as dns
 from fairlead.cluster.credentials import server
-from fairlead.cluster.layout import DOMAIN, WILDCARDS, AddressPlan
+from fairlead.cluster.layout import AddressPlan
 from fairlead.proxy.configuration import DEFAULT_MODE
 from fairlead.runtime.part_image import IMAGE
 
@@ -28,7 +29,7 @@ async def apply(client: Client, proxy_mode: str | None, plan: AddressPlan) -> No
         except ApiError as error:
             if not error.is_already_exists:
                 raise
-            if resource.kind == "ConfigMap" and proxy_mode is not None:
+            if metadata["name"] == "kube-proxy" and resource.kind == "ConfigMap" and proxy_mode is not None:
                 await _change_mode(client, proxy_mode)
             if resource.kind in ("Deployment", "DaemonSet"):
                 containers = [
@@ -54,11 +55,9 @@ async def _change_mode(client: Client, mode: str) -> None:
 def objects(proxy_mode: str, plan: AddressPlan) -> list[Json]:
     return [
         _account("kube-proxy"),
-        _account("kube-dns"),
         _proxy_config(proxy_mode, plan),
         _proxy(plan),
-        _dns_service(plan),
-        _dns(plan),
+        *dns.objects(plan),
     ]
 
 
@@ -136,57 +135,4 @@ def _proxy(plan: AddressPlan) -> Json:
         "kind": "DaemonSet",
         "metadata": {"name": "kube-proxy", "namespace": NAMESPACE, "labels": labels},
         "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}},
-    }
-
-
-def _dns_service(plan: AddressPlan) -> Json:
-    labels = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
-    ports = [
-        {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
-        {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
-        {"name": "metrics", "port": 9153, "protocol": "TCP", "targetPort": 9153},
-    ]
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "kube-dns", "namespace": NAMESPACE, "labels": labels},
-        "spec": {"clusterIP": plan.dns_address, "selector": {"k8s-app": "kube-dns"}, "ports": ports},
-    }
-
-
-def _dns(plan: AddressPlan) -> Json:
-    labels = {"k8s-app": "kube-dns"}
-    container = {
-        "name": "dns",
-        "image": IMAGE,
-        "command": ["fairlead", "dns", f"--domain={DOMAIN}", f"--listen={WILDCARDS[plan.families[0]]}"],
-        "ports": [
-            {"name": "dns", "containerPort": 53, "protocol": "UDP"},
-            {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
-            {"name": "metrics", "containerPort": 9153, "protocol": "TCP"},
-        ],
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 1},
-        "livenessProbe": {
-            "httpGet": {"path": "/health", "port": 8080},
-            "initialDelaySeconds": 60,
-            "failureThreshold": 5,
-        },
-    }
-    spec = {
-        "serviceAccountName": "kube-dns",
-        "priorityClassName": "system-cluster-critical",
-        "dnsPolicy": "Default",
-        "tolerations": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule", "operator": "Exists"}],
-        "containers": [container],
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "kube-dns", "namespace": NAMESPACE, "labels": labels},
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": labels},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "template": {"metadata": {"labels": labels}, "spec": spec},
-        },
     }

@@ -20,6 +20,7 @@ from fairlead.http.server import server_tls
 
 # size of the blocks, pools, blocks in use, blocks free: the table of `sys._debugmallocstats`
 _ROW = re.compile(r"\s*\d+\s+(\d+)\s+\d+\s+\d+\s+(\d+)\s*")
+_PAGE = 4096
 _EMPTY_BYTES = sys.getsizeof(b"")
 _filler: list[list[object]] = []
 
@@ -31,6 +32,7 @@ def keep_shared() -> None:
     gc.freeze()
     _fill_holes()
     libc.malloc_trim()
+    _fill_smaller_holes()
 
 
 def _fill_holes() -> None:
@@ -58,6 +60,13 @@ def _free_blocks() -> dict[int, int]:
         file.seek(0)
         rows = [_ROW.fullmatch(line) for line in file.read().decode(errors="replace").splitlines()]
     return {int(row[1]): int(row[2]) for row in rows if row is not None}
+
+
+def _fill_smaller_holes() -> None:
+    """The same for what the C library has free in the midst of pages; whole free pages it has given back already."""
+    for size, count in libc.free_chunks(largest=_PAGE):
+        for _ in range(count):
+            libc.malloc(size)
 
 
 def shake_hands(pki: Path) -> None:

@@ -327,6 +327,8 @@ def warm_up() -> None:
     """Imports all that the other parts need."""
     import fairlead.controllers.part
     import fairlead.dns.part
+    import fairlead.dns.watcher
+    import fairlead.dns.worker
     import fairlead.node.part
     import fairlead.proxy.part
     import fairlead.scheduler.part  # noqa: F401

@@ -1,116 +1,218 @@
-"""Cluster DNS as a part: an ordinary client of the Kubernetes API that keeps the zone and answers from it."""
+"""Cluster DNS as a part: a supervisor that holds the sockets, a watcher, and workers; an ordinary client of the API.
 
-import asyncio
+The supervisor does nothing but keep the others alive. What it holds outlives them: a packet that comes while a worker
+is started anew waits in its socket.
+"""
+
 import logging
+import os
+import select
+import signal
+import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
-from fairlead.api.types.core import Namespace, Service
-from fairlead.api.types.discovery import EndpointSlice
-from fairlead.api.types.meta import Object
 from fairlead.client.config import load
-from fairlead.client.informer import Informer
-from fairlead.client.rest import Client
-from fairlead.dns.metrics import Metrics
-from fairlead.dns.server import Listening, Responder, listen
-from fairlead.dns.status import serve_health, serve_metrics
-from fairlead.dns.wire import Rcode, Reply
-from fairlead.dns.zone import ServiceEntry, SliceEntry, Zone
+from fairlead.dns.local import LocalAddresses
+from fairlead.dns.options import Options
+from fairlead.dns.sockets import Sockets, open_sockets
+from fairlead.host import libc
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T", bound=Object)
-NOT_YET = Reply(Rcode.SERVFAIL, authoritative=False)
+FIRST_WAIT, LONGEST_WAIT = 0.05, 2.0  # seconds before a child that ended at once is started again
+QUIET = 5.0  # seconds that make one forget its failures
+ENDING_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """`listen`: addresses to answer on; ports 0 are chosen by the kernel. `ttl` in seconds.
-
-    `kubeconfig` None: the service account of the pod that this process is.
-    """
-
-    kubeconfig: str | None = None
-    listen: tuple[str, ...] = ("0.0.0.0",)
-    port: int = 53
-    domain: str = "cluster.local"
-    ttl: int = 30
-    metrics_port: int = 9153
-    health_port: int = 8080
-    ready_port: int = 8181
+@dataclass(slots=True)
+class _Child:
+    name: str
+    work: Callable[[], None]
+    pid: int = 0
+    pidfd: int = -1
+    started: float = 0.0
+    failures: int = 0
+    due: float = 0.0
 
 
-async def serve(options: Options) -> None:
-    """Runs until cancelled. Raises OSError where an address is taken."""
-    client = Client(load(options.kubeconfig), user_agent="kube-dns/fairlead")
-    zone = Zone(options.domain, options.ttl)
-    informers = _follow(client, zone)
-    synced = asyncio.gather(*(informer.synced() for informer in informers))
-    metrics = Metrics()
+class Supervisor:
+    def __init__(self, options: Options, sockets: Sockets) -> None:
+        self._options = options
+        self._sockets = sockets
+        self._local = LocalAddresses(options.service_addresses, options.port)
+        self._control, self._watchers_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lameduck = 0.0
+        self._ending = False
+        self._poll = select.poll()
+        self._wakeup, self._wakeup_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._children = [_Child("dns-watch", self._watch)]
+        for number in range(len(sockets.udp)):
+            self._children.append(_Child(f"dns-worker{number}", lambda number=number: self._work(number)))  # type: ignore[misc]
 
-    def answer(name: str, qtype: int, klass: int) -> Reply:
-        """SERVFAIL only until the first full list: a name must not be denied that we have not heard of yet."""
-        return zone.answer(name, qtype, klass) if synced.done() else NOT_YET
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT. Raises OSError where a Service's address cannot be had."""
+        if self._options.service_addresses:
+            self._local.add_addresses()
+        signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: setattr(self, "_ending", True))
+        self._poll.register(self._wakeup, select.POLLIN)
+        self._poll.register(self._control, select.POLLIN)
+        while not self._ending:
+            self._start_due()
+            for descriptor, _ in self._poll.poll(self._timeout()):
+                self._handle(descriptor)
+        self._end()
 
-    responder = Responder(answer, metrics.observe)
-    sockets: list[Listening] = []
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for informer in informers:
-                tasks.create_task(informer.run())
-            tasks.create_task(serve_metrics(metrics, options.metrics_port))
-            tasks.create_task(serve_health(options.health_port, options.ready_port, synced.done))
-            sockets += [await listen(responder, host, options.port) for host in options.listen]
-            log.info("answering for %s on %s port %d", options.domain, ", ".join(options.listen), options.port)
-    finally:
-        synced.cancel()
-        for listening in sockets:
-            listening.close()
-        await client.close()
-
-
-def _follow(client: Client, zone: Zone) -> tuple[Informer[Namespace], Informer[Service], Informer[EndpointSlice]]:
-    """Informers whose events go straight into the zone."""
-    namespaces = Informer(client, "namespaces", Namespace)
-    services = Informer(client, "services", Service)
-    slices = Informer(client, "endpointslices.discovery.k8s.io", EndpointSlice)
-
-    def on_namespace(key: str, _: Namespace | None, new: Namespace | None) -> None:
-        if new is None:
-            zone.remove_namespace(key)
+    def _handle(self, descriptor: int) -> None:
+        if descriptor == self._wakeup:
+            os.read(self._wakeup, 4096)
+        elif descriptor == self._control.fileno():
+            self._hear(self._control.recv(4096))
         else:
-            zone.put_namespace(key)
+            for child in self._children:
+                if child.pidfd == descriptor:
+                    self._ended(child)
 
-    def on_service(key: str, _: Service | None, new: Service | None) -> None:
-        if new is None:
-            zone.remove_service(_split(key))
-        else:
-            zone.put_service(ServiceEntry.from_api(new))
+    def _hear(self, told: bytes) -> None:
+        """From the watcher: `ready`, `lameduck SECONDS`."""
+        word, _, value = told.decode().partition(" ")
+        if word == "lameduck":
+            self._lameduck = float(value)
+        elif word == "ready":
+            self._local.apply_or_log()
 
-    def on_slice(key: str, _: EndpointSlice | None, new: EndpointSlice | None) -> None:
-        zone.put_slice(*_split(key), SliceEntry.from_api(new) if new is not None else None)
+    # Children.
 
-    namespaces.add_handler(on_namespace)
-    services.add_handler(_tolerant(on_service))
-    slices.add_handler(_tolerant(on_slice))
-    return namespaces, services, slices
+    def _timeout(self) -> int | None:
+        waiting = [child.due for child in self._children if not child.pid]
+        return max(1, int((min(waiting) - time.monotonic()) * 1000)) if waiting else None
 
+    def _start_due(self) -> None:
+        for child in self._children:
+            if not child.pid and child.due <= time.monotonic():
+                self._start(child)
 
-def _tolerant(
-    handler: Callable[[str, T | None, T | None], None],
-) -> Callable[[str, T | None, T | None], None]:
-    """One malformed object (an address that is none) must not take the others' answers away."""
+    def _start(self, child: _Child) -> None:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become(child, parent)
+        child.pid, child.pidfd, child.started = pid, os.pidfd_open(pid), time.monotonic()
+        self._poll.register(child.pidfd, select.POLLIN)
 
-    def handle(key: str, old: T | None, new: T | None) -> None:
+    def _become(self, child: _Child, parent: int) -> None:
+        """Does not return."""
+        code = 1
         try:
-            handler(key, old, new)
-        except ValueError as error:
-            log.warning("%s left out of DNS: %s", key, error)
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:
+                os._exit(1)
+            libc.set_process_name(f"fl-{child.name}")
+            self._local.forget()
+            child.work()
+            code = 0
+        except SystemExit:
+            code = 0
+        except BaseException:  # the child must never return into its parent's loop
+            log.exception("%s failed", child.name)
+        finally:
+            os._exit(code)
 
-    return handle
+    def _work(self, number: int) -> None:
+        from fairlead.dns.worker import Worker
+
+        Worker(self._sockets.udp[number], self._sockets.channels[number][1]).run()
+
+    def _watch(self) -> None:
+        import uvloop
+
+        def tell(text: str) -> None:
+            self._watchers_control.send(text.encode())
+
+        uvloop.run(watch(self._options, self._sockets, tell))
+
+    def _ended(self, child: _Child) -> None:
+        self._poll.unregister(child.pidfd)
+        os.close(child.pidfd)
+        _, status = os.waitpid(child.pid, 0)
+        now = time.monotonic()
+        child.failures = 0 if now - child.started > QUIET else child.failures + 1
+        wait = 0.0 if child.failures <= 1 else min(FIRST_WAIT * 2**child.failures, LONGEST_WAIT)
+        log.warning("%s has ended (%d) and is started again", child.name, os.waitstatus_to_exitcode(status))
+        child.pid, child.pidfd, child.due = 0, -1, now + wait
+
+    def _end(self) -> None:
+        """The rules first: who asks then is led to another node. Those that ask here still are answered for a while."""
+        self._local.remove()
+        time.sleep(self._lameduck)
+        alive = [child for child in self._children if child.pid]
+        for child in alive:
+            os.kill(child.pid, signal.SIGTERM)
+        deadline = time.monotonic() + ENDING_SECONDS
+        for child in alive:
+            if not select.select([child.pidfd], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                os.kill(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
 
 
-def _split(key: str) -> tuple[str, str]:
-    namespace, _, name = key.partition("/")
-    return namespace, name
+async def watch(options: Options, sockets: Sockets, tell: Callable[[str], None]) -> None:
+    from fairlead.dns.watcher import Watcher
+
+    await Watcher(options, sockets.udp, sockets.tcp, [ends[0] for ends in sockets.channels], tell).run()
+
+
+def alone(options: Options, sockets: Sockets) -> None:
+    """All in this one process, where memory matters more than the last question: if it is killed, another node's
+    DNS answers until it is back."""
+    import asyncio
+    import contextlib
+
+    import uvloop
+
+    local = LocalAddresses(options.service_addresses, options.port)
+    lameduck = 0.0
+
+    def hear(told: str) -> None:
+        nonlocal lameduck
+        word, _, value = told.partition(" ")
+        if word == "lameduck":
+            lameduck = float(value)
+        else:
+            local.apply_or_log()
+
+    async def until_told() -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(watch(options, sockets, hear))
+
+        def end() -> None:
+            local.remove()
+            loop.call_later(lameduck, task.cancel)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, end)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    if options.service_addresses:
+        local.add_addresses()
+    uvloop.run(until_told())
+
+
+def serve(options: Options) -> None:
+    """Answers until told to end. Raises ConfigError, OSError."""
+    load(options.kubeconfig)  # what is wrong with it is told here, once
+    sockets = open_sockets(options)
+    log.info("answering on %s port %d", ", ".join((*options.listen, *options.service_addresses)), options.port)
+    try:
+        if options.workers:
+            Supervisor(options, sockets).run()
+        else:
+            alone(options, sockets)
+    finally:
+        sockets.close()

@@ -1,42 +1,71 @@
 """Health, readiness and metrics of the DNS part, on CoreDNS's ports and paths."""
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 
-from fairlead.dns.metrics import Metrics
-from fairlead.http.server import Handler, Request, Response, listen
+from fairlead.dns.config.settings import Settings
+from fairlead.http.server import Request, Response, Server, listen
+
+log = logging.getLogger(__name__)
 
 TEXT = "text/plain; charset=utf-8"
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+RETRY_SECONDS = 1.0
+
+Address = tuple[str, int]
 
 
-async def serve_metrics(metrics: Metrics, port: int) -> None:
-    async def handle(request: Request) -> Response:
-        if request.path != "/metrics":
-            return Response(404, b"404 page not found\n", TEXT)
-        return Response(200, metrics.render(), "text/plain; version=0.0.4; charset=utf-8")
+class Status:
+    """Servers where the settings say; they move when the settings change."""
 
-    await _serve(handle, port)
+    def __init__(
+        self,
+        render: Callable[[], Awaitable[bytes]],
+        is_healthy: Callable[[], Awaitable[bool]],
+        is_ready: Callable[[], bool],
+    ) -> None:
+        self._render, self._is_healthy, self._is_ready = render, is_healthy, is_ready
+        self._wanted: set[Address] = set()
+        self._servers: dict[Address, Server] = {}
+        self._changed = asyncio.Event()
 
+    def settle(self, settings: Settings) -> None:
+        wanted = {each for each in (settings.health, settings.ready, settings.metrics) if each is not None}
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._changed.set()
 
-async def serve_health(health_port: int, ready_port: int, is_ready: Callable[[], bool]) -> None:
-    """`/health` says that the process lives, `/ready` that it knows all Services."""
+    async def run(self) -> None:
+        try:
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                await self._move()
+        finally:
+            for server in self._servers.values():
+                await server.close()
 
-    async def health(request: Request) -> Response:
-        return Response(200, b"OK", TEXT) if request.path == "/health" else Response(404, b"", TEXT)
+    async def _move(self) -> None:
+        """An address that is taken is tried again, and costs the others nothing."""
+        for address in [each for each in self._servers if each not in self._wanted]:
+            await self._servers.pop(address).close()
+        for address in self._wanted - set(self._servers):
+            host, port = address
+            try:
+                self._servers[address] = await listen(self._handle, host, port)
+            except OSError as error:
+                log.warning("cannot listen on %s port %d: %s", host or "every address", port, error)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._changed.set)
 
-    async def ready(request: Request) -> Response:
-        if request.path != "/ready":
-            return Response(404, b"", TEXT)
-        return Response(200, b"OK", TEXT) if is_ready() else Response(503, b"kubernetes", TEXT)
-
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_serve(health, health_port))
-        tasks.create_task(_serve(ready, ready_port))
-
-
-async def _serve(handler: Handler, port: int) -> None:
-    server = await listen(handler, "", port)
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await server.close()
+    async def _handle(self, request: Request) -> Response:
+        """`/health` says that questions are answered, `/ready` that all Services are known."""
+        match request.path:
+            case "/metrics":
+                return Response(200, await self._render(), EXPOSITION)
+            case "/health":
+                healthy = await self._is_healthy()
+                return Response(200, b"OK", TEXT) if healthy else Response(503, b"the workers do not answer", TEXT)
+            case "/ready":
+                return Response(200, b"OK", TEXT) if self._is_ready() else Response(503, b"kubernetes", TEXT)
+        return Response(404, b"404 page not found\n", TEXT)

@@ -1,12 +1,13 @@
 """DNS messages: bytes to `Query`, `Reply` to bytes. Pure.
 
 Sources: RFC 1035 (messages), RFC 2181, RFC 2782 (SRV), RFC 3596 (AAAA), RFC 6891 (EDNS0). Names travel through this
-module in two forms: as wire bytes, with the case in which the client wrote them, and as lowered dotted text without
-the final dot, in which the zone looks them up.
+module in two forms: as wire bytes, with the case in which the client wrote them, and as dotted text without the final
+dot, lowered in questions. Bytes that would change the meaning of dotted text are escaped as RFC 4343 shows them.
 """
 
+import re
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
 
@@ -17,10 +18,14 @@ class Type(IntEnum):
     CNAME = 5
     SOA = 6
     PTR = 12
+    HINFO = 13
+    MX = 15
     TXT = 16
     AAAA = 28
     SRV = 33
+    DNAME = 39
     OPT = 41
+    IXFR = 251
     AXFR = 252
     ANY = 255
 
@@ -37,11 +42,15 @@ class Rcode(IntEnum):
 
 IN = 1
 PLAIN_UDP_SIZE = 512
-QR, AA, TC, RD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0010
+QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
+DO = 0x8000  # in the OPT record's flags
 HEADER = struct.Struct("!HHHHHH")
 RECORD = struct.Struct("!HHIH")
 QUESTION_AT = HEADER.size
-POINTER_TO_QUESTION = struct.pack("!H", 0xC000 | QUESTION_AT)
+FARTHEST_POINTER = 0x3FFF
+_ESCAPED = re.compile(r"\\(\d{3})")
+# Types whose data is or ends with a name that may be compressed, and the bytes before that name (RFC 3597 4).
+NAME_AT = {Type.NS: 0, Type.CNAME: 0, Type.PTR: 0, Type.DNAME: 0, Type.MX: 2, Type.SRV: 6}
 
 
 class WireError(ValueError):
@@ -58,6 +67,7 @@ class Edns:
 
     udp_size: int
     version: int
+    dnssec_ok: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +109,98 @@ class Reply:
     authority: tuple[Record, ...] = ()
     additional: tuple[Record, ...] = ()
     authoritative: bool = True
+    recursion: bool = False  # an upstream was asked
+    authentic: bool = False  # it said that it has verified this
 
 
-@dataclass(slots=True)
 class _Writer:
-    """Appends records; owners equal to the question's name become a pointer to it."""
+    """Appends records; an owner whose end stands in the message already points there."""
 
-    question: str
-    parts: list[bytes] = field(default_factory=list)
-    size: int = 0
+    def __init__(self, name: str, at: int) -> None:
+        """`name`: the question's; `at`: where the records begin."""
+        self.parts: list[bytes] = []
+        self.at = at
+        self._known: dict[str, int] = {}
+        self._learn(name, QUESTION_AT)
 
     def record(self, record: Record) -> int:
-        owner = POINTER_TO_QUESTION if record.name == self.question else encode_name(record.name)
+        """How many bytes it took."""
+        owner = self._owner(record.name)
         fixed = RECORD.pack(record.type, IN, record.ttl, len(record.data))
+        before = self.at
         self.parts += (owner, fixed, record.data)
-        return len(owner) + len(fixed) + len(record.data)
+        self.at += len(owner) + len(fixed) + len(record.data)
+        if record.type == Type.SRV and len(record.data) > 6:  # its target is what additional records are of
+            self._learn(decode_name(record.data, 6)[0].lower(), before + len(owner) + RECORD.size + 6)
+        return self.at - before
+
+    def _owner(self, name: str) -> bytes:
+        lowered = name.lower()
+        if (known := self._known.get(lowered)) is not None:
+            return struct.pack("!H", 0xC000 | known)
+        whole, skipped, rest = encode_name(name), 0, lowered
+        at = self.at
+        while rest:
+            label, _, rest = rest.partition(".")
+            skipped += len(encode_name(label)) - 1
+            if (known := self._known.get(rest)) is not None and rest:
+                self._learn(lowered, at)
+                return whole[:skipped] + struct.pack("!H", 0xC000 | known)
+        self._learn(lowered, at)
+        return whole
+
+    def _learn(self, name: str, at: int) -> None:
+        while name and at <= FARTHEST_POINTER and name not in self._known:
+            self._known[name] = at
+            label, _, name = name.partition(".")
+            at += len(encode_name(label)) - 1
 
 
 def encode_name(name: str) -> bytes:
-    """`web.dev` → b"\\3web\\3dev\\0". Labels must be 1–63 bytes: the zone only holds names that Kubernetes let in."""
+    """`web.dev` → b"\\3web\\3dev\\0". Raises WireError for labels and names that are longer than they may be."""
     if not name:
         return b"\0"
-    labels = name.encode("ascii").split(b".")
-    return b"".join([bytes((len(label),)) + label for label in labels]) + b"\0"
+    labels = [_unescaped(label) for label in name.split(".")]
+    if not all(0 < len(label) < 64 for label in labels):
+        raise WireError(f"a label of {name} is empty or over 63 bytes")
+    found = b"".join([bytes((len(label),)) + label for label in labels]) + b"\0"
+    if len(found) > 255:
+        raise WireError(f"{name} is over 255 bytes")
+    return found
+
+
+def _unescaped(label: str) -> bytes:
+    if "\\" in label:
+        label = _ESCAPED.sub(lambda match: chr(int(match[1]) & 0xFF), label)
+    return label.encode("latin-1")
+
+
+def _escaped(label: bytes) -> str:
+    return label.decode("latin-1").replace("\\", "\\092").replace(".", "\\046")
+
+
+def decode_name(message: bytes, at: int) -> tuple[str, int]:
+    """A name that may be compressed, and the offset behind it. Raises WireError, IndexError."""
+    labels: list[str] = []
+    end = 0
+    size = 0
+    for _ in range(255):  # labels and pointers; a loop of pointers ends here
+        length = message[at]
+        if length >= 0xC0:
+            end = end or at + 2
+            at = (length & 0x3F) << 8 | message[at + 1]
+            continue
+        if length > 63:
+            raise WireError("a reserved label type")
+        if length == 0:
+            return ".".join(labels), end or at + 1
+        label = message[at + 1 : at + 1 + length]
+        size += length + 1
+        if len(label) < length or size > 254:
+            raise WireError("a name that ends in mid-label or is over 255 bytes")
+        labels.append(_escaped(label))
+        at += length + 1
+    raise WireError("a name that never ends")
 
 
 def address_data(address: IPv4Address | IPv6Address) -> bytes:
@@ -171,9 +250,7 @@ def _read_question_name(packet: bytes) -> tuple[str, int]:
         label = packet[at + 1 : at + 1 + length]
         if len(label) < length:
             raise WireError("a name that ends in mid-label")
-        # Bytes that would change the meaning of dotted text are escaped as RFC 4343 shows them.
-        text = label.lower().decode("latin-1")
-        labels.append(text.replace("\\", "\\092").replace(".", "\\046"))
+        labels.append(_escaped(label.lower()))
         at += length + 1
         if at - QUESTION_AT > 254:
             raise WireError("a name over 255 bytes")
@@ -204,13 +281,13 @@ def _read_edns(packet: bytes, at: int, records: int) -> Edns | None:
         if rtype == Type.OPT:
             if found is not None or packet[start] != 0:
                 raise WireError("OPT must stand once, at the root")
-            found = Edns(size, (ttl >> 16) & 0xFF)
+            found = Edns(size, (ttl >> 16) & 0xFF, bool(ttl & DO))
     return found
 
 
 def encode_reply(query: Query, reply: Reply, limit: int) -> bytes:
     """The bytes for this client. Above `limit`, additional records go first, then all answers with TC set."""
-    writer = _Writer(query.name)
+    writer = _Writer(query.name, HEADER.size + len(query.wire_question))
     opt = _opt(query, reply.rcode)
     room = limit - HEADER.size - len(query.wire_question) - len(opt)
     needed = sum(writer.record(record) for record in (*reply.answers, *reply.authority))
@@ -230,13 +307,69 @@ def encode_reply(query: Query, reply: Reply, limit: int) -> bytes:
             extra += 1
     flags = QR | (query.flags & (RD | CD | 0x7800)) | (reply.rcode & 0xF)
     flags |= (AA if reply.authoritative else 0) | (TC if truncated else 0)
+    flags |= (RA if reply.recursion else 0) | (AD if reply.authentic else 0)
     header = HEADER.pack(query.id, flags, 1, *counts, extra + (1 if opt else 0))
     return b"".join((header, query.wire_question, *writer.parts, opt))
 
 
-def _opt(query: Query, rcode: Rcode) -> bytes:
+def _opt(query: Query, rcode: int) -> bytes:
     """Ours, with the size that the client named, as CoreDNS does; absent where the client sent none."""
     if query.edns is None:
         return b""
     size = max(PLAIN_UDP_SIZE, query.edns.udp_size)
-    return b"\0" + RECORD.pack(Type.OPT, size, (rcode >> 4) << 24, 0)
+    return b"\0" + RECORD.pack(Type.OPT, size, (rcode >> 4) << 24 | (DO if query.edns.dnssec_ok else 0), 0)
+
+
+# What upstreams are asked, and what they say.
+
+
+def encode_query(ident: int, name: str, qtype: int, *, recursion: bool = True, dnssec_ok: bool = False) -> bytes:
+    """A question with an OPT record that takes 1232 bytes (dnsflagday.net/2020). Raises WireError."""
+    question = encode_name(name) + struct.pack("!HH", qtype, IN)
+    opt = b"\0" + RECORD.pack(Type.OPT, 1232, DO if dnssec_ok else 0, 0)
+    return HEADER.pack(ident, RD if recursion else 0, 1, 0, 0, 1) + question + opt
+
+
+def decode_reply(packet: bytes) -> tuple[Reply, bool]:
+    """What a server answered, names in data uncompressed; and whether it was truncated. Raises WireError."""
+    try:
+        _, flags, questions, *counts = HEADER.unpack_from(packet)
+        at = QUESTION_AT
+        for _ in range(questions):
+            at = decode_name(packet, at)[1] + 4
+        sections: list[tuple[Record, ...]] = []  # answers, authority, additional
+        extended = 0
+        for count in counts:
+            records = []
+            for _ in range(count):
+                record, at = _read_record(packet, at)
+                if record.type == Type.OPT:
+                    extended = record.ttl >> 24 << 4
+                else:
+                    records.append(record)
+            sections.append(tuple(records))
+    except (struct.error, IndexError) as error:
+        raise WireError(f"a reply that ends early: {error}") from error
+    rcode = flags & 0xF | extended
+    known = Rcode(rcode) if rcode in Rcode.__members__.values() else Rcode.SERVFAIL
+    answers, authority, additional = sections
+    reply = Reply(known, answers, authority, additional, bool(flags & AA), recursion=True, authentic=bool(flags & AD))
+    return reply, bool(flags & TC)
+
+
+def _read_record(packet: bytes, at: int) -> tuple[Record, int]:
+    name, at = decode_name(packet, at)
+    rtype, _, ttl, length = RECORD.unpack_from(packet, at)
+    at += RECORD.size
+    end = at + length
+    if end > len(packet):
+        raise WireError("a record longer than the message")
+    data = packet[at:end]
+    if rtype in NAME_AT:
+        fixed = NAME_AT[rtype]
+        data = packet[at : at + fixed] + encode_name(decode_name(packet, at + fixed)[0])
+    elif rtype == Type.SOA:
+        server, behind = decode_name(packet, at)
+        mailbox, behind = decode_name(packet, behind)
+        data = encode_name(server) + encode_name(mailbox) + packet[behind:end]
+    return Record(name, rtype, ttl, data), end

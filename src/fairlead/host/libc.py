@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWPID = (
     0x00020000,
@@ -23,6 +24,9 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVA
 )
 MNT_DETACH = 2
 PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 15, 36
+
+_FREE = re.compile(r'<size from="(\d+)" to="(\d+)" total="\d+" count="(\d+)"/>')
+_CHUNK_HEAD = 8  # bytes of a chunk that are the allocator's own
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -61,6 +65,29 @@ def malloc_trim() -> None:
     """Gives free memory back to the kernel (malloc_trim(3)), where the C library can."""
     if hasattr(_libc, "malloc_trim"):
         _libc.malloc_trim(0)
+
+
+def malloc(size: int) -> None:
+    """Memory that nobody will use or give back."""
+    _libc.malloc(ctypes.c_size_t(size))
+
+
+def free_chunks(largest: int) -> list[tuple[int, int]]:
+    """(size, how many) of the pieces that the C library has free in its main heap (malloc_info(3)); nothing where it
+    does not tell."""
+    if not hasattr(_libc, "malloc_info"):
+        return []
+    buffer, length = ctypes.c_void_p(), ctypes.c_size_t()
+    _libc.open_memstream.restype = ctypes.c_void_p
+    stream = ctypes.c_void_p(_libc.open_memstream(ctypes.byref(buffer), ctypes.byref(length)))
+    _libc.malloc_info(0, stream)
+    _libc.fclose(stream)
+    if buffer.value is None:
+        return []
+    text = ctypes.string_at(buffer.value, length.value).decode().partition("</heap>")[0]
+    _libc.free(buffer)
+    found = [(int(low), int(high), int(count)) for low, high, count in _FREE.findall(text)]
+    return [(low - _CHUNK_HEAD, count) for low, high, count in found if high <= largest]
 
 
 def prctl(option: int, value: int) -> None:

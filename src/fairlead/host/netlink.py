@@ -140,12 +140,12 @@ class Netlink:
 
     # Addresses, routes, neighbours.
 
-    def address_add(self, index: int, interface: str) -> None:
+    def address_add(self, index: int, interface: str, *, scope: str = "universe") -> None:
         """`10.0.0.1/24`; the second time nothing happens. One of IPv6 is in use at once: whoever gives it away knows
         that nobody else has it (no duplicate address detection, RFC 4862)."""
         family, packed, size = _network(interface)
         flags = IFA_F_NODAD if family == socket.AF_INET6 else 0
-        body = struct.pack("=BBBBI", family, size, flags, 0, index)
+        body = struct.pack("=BBBBI", family, size, flags, SCOPES[scope], index)
         body += _attribute(IFA_LOCAL, packed) + _attribute(IFA_ADDRESS, packed)
         if family == socket.AF_INET and size < 31:
             last = int.from_bytes(packed, "big") | (1 << (32 - size)) - 1

@@ -2,6 +2,12 @@
 
 import ctypes
 import ctypes.util
+import os
+import socket
+import sys
+from pathlib import Path
+
+NETLINK_NETFILTER = 12
 
 
 class NftError(Exception):
@@ -37,3 +43,52 @@ class Nft:
 
     def close(self) -> None:
         self._library.nft_ctx_free(self._context)
+
+
+def run_and_own(script: str) -> int:
+    """For a table with `flags owner` (nft(8)): a descriptor of the socket that owns it. When its last copy is closed,
+    the kernel takes the table away. A child runs the script, so that the library takes no memory here. Raises
+    NftError, OSError."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid == 0:
+        _own_in_child(script, theirs)
+    with ours:
+        theirs.close()
+        ours.settimeout(10)
+        try:
+            told, descriptors, _, _ = socket.recv_fds(ours, 65536, 1)
+        finally:
+            os.waitpid(pid, 0)
+    if not descriptors:
+        raise NftError(told.decode(errors="replace") or "the child has ended")
+    os.set_inheritable(descriptors[0], False)
+    return descriptors[0]
+
+
+def _own_in_child(script: str, parent: socket.socket) -> None:
+    """Does not return."""
+    try:
+        nft = Nft()
+        nft.run(script)
+        socket.send_fds(parent, [b"done"], [_netlink_socket()])
+    except (NftError, OSError) as error:
+        parent.send(str(error).encode())
+    finally:
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def _netlink_socket() -> int:
+    """The library's: of the netfilter family (12), and the last that was opened."""
+    found = []
+    for path in Path("/proc/self/fd").iterdir():
+        try:
+            with socket.socket(fileno=os.dup(int(path.name))) as copy:
+                if copy.family == socket.AF_NETLINK and copy.proto == NETLINK_NETFILTER:
+                    found.append(int(path.name))
+        except OSError:  # no socket, or the directory's own descriptor
+            continue
+    if not found:
+        raise OSError("libnftables has no socket")
+    return max(found)

@@ -35,7 +35,6 @@ CONTROLLER = Recipe(
     folders=("/var/lib/nginx", "/var/log/nginx"),
     copies=_copies,
     own=python.source,
-    beside=python.compiled_source,
     facts=python.facts,
     origin="Fairlead with ",
     bound_ports=("/usr/sbin/nginx",),

@@ -1,0 +1,314 @@
+"""Questions about the cluster, answered from its index. Pure.
+
+Source: the Kubernetes DNS-Based Service Discovery specification, version 1.1.0; what it leaves open is as CoreDNS's
+plugin `kubernetes` has it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from fairlead.dns.config.settings import Kubernetes, matching
+from fairlead.dns.entries import Key, Port, ServiceEntry
+from fairlead.dns.wire import (
+    Rcode,
+    Record,
+    Reply,
+    Type,
+    WireError,
+    encode_name,
+    soa_data,
+    srv_data,
+    txt_data,
+)
+from fairlead.dns.zone import SERIAL, Tag, Zone, address_of_reverse, endpoints_of, number_of
+
+SPECIFICATION = "1.1.0"
+VERSION_TTL = 28800
+LONGEST_CHAIN = 10  # of CNAMEs
+_SHOWN = (Type.A, Type.AAAA)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """`tags`: whose change makes this old. `follow`: a name outside the cluster that a CNAME leads to, whose records
+    belong to the answer too."""
+
+    reply: Reply
+    tags: frozenset[Tag]
+    follow: str | None = None
+
+
+class Answers:
+    """Of one plugin `kubernetes`, about one zone's index."""
+
+    def __init__(self, zone: Zone, settings: Kubernetes, own_addresses: tuple[bytes, ...] = ()) -> None:
+        """`own_addresses`: where this server is asked, which the name of the zone's NS record leads to."""
+        self._zone = zone
+        self._settings = settings
+        self._own = own_addresses
+        self._domain = settings.primary
+        self._ttl = settings.ttl
+
+    def answer(self, name: str, qtype: int) -> Answered | None:
+        """`name`: lowered. None for names outside the zones that are served."""
+        apex = matching(name, self._settings.zones)
+        if apex is None:
+            return None
+        if apex.endswith(("in-addr.arpa", "ip6.arpa")):
+            return self._reverse(apex, name, qtype)
+        return self._forward(apex, name, qtype, 0)
+
+    # Names.
+
+    def _forward(self, apex: str, name: str, qtype: int, depth: int) -> Answered:
+        labels = name[: -len(apex) - 1].split(".") if name != apex else []
+        match labels:
+            case []:
+                return self._apex(apex, name, qtype)
+            case ["dns-version"]:
+                text = Record(name, Type.TXT, VERSION_TTL, txt_data(SPECIFICATION))
+                return self._chosen(apex, [text], qtype, ())
+            case ["dns"]:
+                return self._no_data(apex, ())
+            case ["ns", "dns"]:
+                return self._addresses(apex, name, self._own, qtype, ())
+            case ["svc"] | ["pod"]:
+                return self._no_data(apex, ())
+            case [namespace, "svc" | "pod"]:
+                exists = self._exposed(namespace)
+                return self._no_data(apex, (namespace,)) if exists else self._no_name(apex, (namespace,))
+            case [address, namespace, "pod"]:
+                return self._pod(apex, name, address, namespace, qtype)
+            case [*above, service, namespace, "svc"]:
+                key = (namespace, service)
+                entry = self._zone.services.get(key)
+                if entry is None or not self._exposed(namespace):
+                    return self._no_name(apex, (key, namespace))
+                return self._service(apex, name, above, entry, qtype, depth)
+        return self._no_name(apex, ())
+
+    def _service(self, apex: str, name: str, above: list[str], entry: ServiceEntry, qtype: int, depth: int) -> Answered:
+        tags = (entry.key, entry.key[0])
+        if entry.external_name is not None:
+            return self._external(apex, name, above, entry, qtype, depth)
+        empty = self._settings.ignore_empty_service and not self._zone.has_endpoints(entry.key)
+        if empty and not entry.headless:
+            return self._no_name(apex, tags)
+        match above:
+            case []:
+                if qtype == Type.SRV:
+                    return self._srv(apex, name, entry, None)
+                found = entry.addresses if not entry.headless else self._ready(entry)
+                if entry.headless and not found:
+                    return self._no_name(apex, tags)
+                return self._addresses(apex, name, found, qtype, tags)
+            case [host]:
+                found = tuple(packed for each, packed in self._endpoints(entry) if each.lower() == host)
+                if not found:
+                    return self._no_name(apex, tags)
+                if qtype == Type.SRV:
+                    return self._srv(apex, name, entry, None, host)
+                return self._addresses(apex, name, found, qtype, tags)
+            case [port, protocol] if port.startswith("_") and protocol.startswith("_"):
+                answered = self._srv(apex, name, entry, (port[1:], protocol[1:]))
+                if not answered.reply.answers:
+                    return self._no_name(apex, tags)
+                return answered if qtype in (Type.SRV, Type.ANY) else self._no_data(apex, tags)
+        return self._no_name(apex, tags)
+
+    def _external(
+        self, apex: str, name: str, above: list[str], entry: ServiceEntry, qtype: int, depth: int
+    ) -> Answered:
+        """A CNAME, followed inside the cluster here. An external name that is an address is taken for a name, which
+        nobody has (the Service's reference says so, and CoreDNS answers so)."""
+        target = (entry.external_name or "").lower()
+        tags: tuple[Tag, ...] = (entry.key, entry.key[0])
+        if above or not target or _is_address(target) or depth > LONGEST_CHAIN:
+            return self._no_name(apex, tags)
+        try:
+            alias = Record(name, Type.CNAME, self._ttl, encode_name(target))
+        except WireError:
+            return self._no_name(apex, tags)
+        if qtype == Type.SRV:
+            return self._no_data(apex, tags)
+        if qtype in (Type.CNAME, Type.ANY) or qtype not in (*_SHOWN, Type.TXT):
+            shown = qtype in (Type.CNAME, Type.ANY)
+            return Answered(Reply(answers=(alias,)), frozenset(tags)) if shown else self._no_data(apex, tags)
+        inside = matching(target, tuple(z for z in self._settings.zones if not z.endswith("arpa")))
+        if inside is None:
+            return Answered(Reply(answers=(alias,)), frozenset(tags), follow=target)
+        followed = self._forward(inside, target, qtype, depth + 1)
+        reply = Reply(answers=(alias, *followed.reply.answers))
+        return Answered(reply, frozenset(tags) | followed.tags, followed.follow)
+
+    def _srv(
+        self, apex: str, name: str, entry: ServiceEntry, wanted: tuple[str, str] | None, host: str | None = None
+    ) -> Answered:
+        """A record a port and target: the Service itself, or each endpoint of a headless one (2.3.2, 2.4.2). Targets
+        share the weight 100, as in CoreDNS."""
+        targets: dict[tuple[int, str], None] = {}
+        additional: dict[tuple[str, bytes], None] = {}
+        count = 0
+        for port, target, addresses in self._targets(entry, host):
+            if wanted is None or (port.name.lower(), port.protocol) == wanted:
+                targets[port.port, target] = None
+                additional.update(dict.fromkeys((target, packed) for packed in addresses))
+                count += len(addresses)
+        tags = (entry.key, entry.key[0])
+        if not targets:
+            missing = entry.headless and wanted is None and not self._ready(entry)
+            return self._no_name(apex, tags) if missing else self._no_data(apex, tags)
+        weight = max(1, 100 // max(1, count))
+        reply = Reply(
+            answers=tuple(
+                Record(name, Type.SRV, self._ttl, srv_data(0, weight, port, target)) for port, target in targets
+            ),
+            additional=tuple(self._address(target, packed) for target, packed in additional),
+        )
+        return Answered(reply, frozenset(tags))
+
+    def _targets(self, entry: ServiceEntry, host: str | None) -> Iterator[tuple[Port, str, tuple[bytes, ...]]]:
+        own = f"{entry.key[1]}.{entry.key[0]}.svc.{self._domain}"
+        if not entry.headless and host is None:
+            for port in entry.ports:
+                yield port, own, entry.addresses
+            return
+        for slice_ in self._zone.slices_of(entry.key) if self._settings.endpoints else ():
+            endpoints = list(endpoints_of(entry, slice_, pod_names=self._settings.endpoint_pod_names))
+            for port in slice_.ports:
+                for each, packed in endpoints:
+                    if host is None or each.lower() == host:
+                        yield port, f"{each}.{own}", (packed,)
+
+    def _endpoints(self, entry: ServiceEntry) -> Iterator[tuple[str, bytes]]:
+        if self._settings.endpoints:
+            for slice_ in self._zone.slices_of(entry.key):
+                yield from endpoints_of(entry, slice_, pod_names=self._settings.endpoint_pod_names)
+
+    def _ready(self, entry: ServiceEntry) -> tuple[bytes, ...]:
+        if not self._settings.endpoints:
+            return ()
+        found: dict[bytes, None] = {}
+        for slice_ in self._zone.slices_of(entry.key):
+            found.update(dict.fromkeys(slice_.packed(all_=entry.publish_not_ready)))
+        return tuple(found)
+
+    def _pod(self, apex: str, name: str, text: str, namespace: str, qtype: int) -> Answered:
+        """`pods insecure`: the address that the name spells; `verified`: if a pod of the namespace has it."""
+        if self._settings.pods == "disabled" or not self._exposed(namespace):
+            return self._no_name(apex, (namespace,))
+        try:
+            spelt = text.replace("-", "." if text.count("-") == 3 and "--" not in text else ":")
+            packed = ip_address(spelt).packed
+        except ValueError:
+            return self._no_name(apex, (namespace,))
+        number = number_of(packed)
+        tags = (namespace, number)
+        if self._settings.pods == "verified" and namespace not in self._zone.namespaces_of_pods_at(number):
+            return self._no_name(apex, tags)
+        return self._addresses(apex, name, (packed,), qtype, tags)
+
+    def _apex(self, apex: str, name: str, qtype: int) -> Answered:
+        server = Record(name, Type.NS, self._ttl, encode_name(f"ns.dns.{self._domain}"))
+        answered = self._chosen(apex, [self._soa(apex), server], qtype, (SERIAL,))
+        if qtype == Type.NS:
+            extra = tuple(self._address(f"ns.dns.{self._domain}", packed) for packed in self._own)
+            return Answered(Reply(answers=answered.reply.answers, additional=extra), answered.tags)
+        return answered
+
+    def _exposed(self, namespace: str) -> bool:
+        listed = self._settings.namespaces
+        return namespace in self._zone.namespaces and (not listed or namespace in listed)
+
+    # Addresses.
+
+    def _reverse(self, apex: str, name: str, qtype: int) -> Answered:
+        if name == apex:
+            return self._apex(apex, name, qtype)
+        packed = address_of_reverse(name)
+        if packed is None:
+            return self._no_name(apex, ())
+        number = number_of(packed)
+        key = self._zone.service_at(number)
+        owners = (key,) if key is not None else self._zone.services_of_endpoint(number)
+        tags: tuple[Tag, ...] = (number, *owners, *(namespace for namespace, _ in owners))
+        targets = tuple(dict.fromkeys(self._names_at(key, owners, packed)))
+        if not targets:
+            return self._no_name(apex, tags)
+        records = [Record(name, Type.PTR, self._ttl, encode_name(f"{each}.svc.{self._domain}")) for each in targets]
+        return self._chosen(apex, records, qtype, tags)
+
+    def _names_at(self, key: Key | None, owners: tuple[Key, ...], packed: bytes) -> Iterator[str]:
+        """A Service's address is that Service's alone; an endpoint's is of every Service that has it."""
+        if key is not None:
+            if self._exposed(key[0]):
+                yield f"{key[1]}.{key[0]}"
+            return
+        for owner in owners:
+            entry = self._zone.services.get(owner)
+            if entry is not None and entry.external_name is None and self._exposed(owner[0]):
+                yield from (f"{host}.{owner[1]}.{owner[0]}" for host, each in self._endpoints(entry) if each == packed)
+
+    # How answers are built.
+
+    def _addresses(
+        self, apex: str, name: str, addresses: Iterable[bytes], qtype: int, tags: tuple[Tag, ...]
+    ) -> Answered:
+        return self._chosen(apex, [self._address(name, packed) for packed in addresses], qtype, tags)
+
+    def _chosen(self, apex: str, records: list[Record], qtype: int, tags: tuple[Tag, ...]) -> Answered:
+        """Those of the type asked for; NODATA where none is left."""
+        chosen = tuple(record for record in records if qtype in (record.type, Type.ANY))
+        return Answered(Reply(answers=chosen), frozenset(tags)) if chosen else self._no_data(apex, tags)
+
+    def _address(self, name: str, packed: bytes) -> Record:
+        return Record(name, Type.A if len(packed) == 4 else Type.AAAA, self._ttl, packed)
+
+    def _no_data(self, apex: str, tags: tuple[Tag, ...]) -> Answered:
+        return Answered(Reply(authority=(self._soa(apex),)), frozenset(tags))
+
+    def _no_name(self, apex: str, tags: tuple[Tag, ...]) -> Answered:
+        return Answered(Reply(Rcode.NXDOMAIN, authority=(self._soa(apex),)), frozenset(tags))
+
+    def _soa(self, apex: str) -> Record:
+        serial = self._zone.serial & 0xFFFFFFFF
+        return Record(apex, Type.SOA, self._ttl, soa_data(self._domain, serial, self._ttl))
+
+    # A whole zone, for AXFR.
+
+    def transfer(self, apex: str) -> Iterator[Record]:
+        """Every record of a zone, its SOA first and last (RFC 5936). Addresses have no order that a peer could use."""
+        soa = self._soa(apex)
+        yield soa
+        yield Record(apex, Type.NS, self._ttl, encode_name(f"ns.dns.{self._domain}"))
+        for packed in self._own:
+            yield self._address(f"ns.dns.{apex}", packed)
+        yield Record(f"dns-version.{apex}", Type.TXT, VERSION_TTL, txt_data(SPECIFICATION))
+        for key in list(self._zone.services):
+            yield from self._transferred(apex, key)
+        yield soa
+
+    def _transferred(self, apex: str, key: Key) -> Iterator[Record]:
+        entry = self._zone.services.get(key)
+        if entry is None or not self._exposed(key[0]):
+            return
+        name = f"{key[1]}.{key[0]}.svc.{apex}"
+        for qtype in (Type.CNAME,) if entry.external_name is not None else (Type.A, Type.AAAA, Type.SRV):
+            yield from self._service(apex, name, [], entry, qtype, 0).reply.answers
+        if entry.external_name is not None:
+            return
+        ports = entry.ports if not entry.headless else [p for s in self._zone.slices_of(key) for p in s.ports]
+        for port in dict.fromkeys((p.name, p.protocol) for p in ports if p.name):
+            where = f"_{port[0]}._{port[1]}.{name}"
+            yield from self._srv(apex, where, entry, (port[0].lower(), port[1])).reply.answers
+        for host, packed in dict.fromkeys(self._endpoints(entry)):
+            yield self._address(f"{host}.{name}", packed)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,107 @@
+"""A process that answers, with an index of its own, which the watcher feeds. One thread, no event loop."""
+
+import logging
+import select
+import socket
+import time
+from collections.abc import Sequence
+
+from fairlead.dns import messages
+from fairlead.dns.answering import Answering
+from fairlead.dns.chain import Chain
+from fairlead.dns.config.corefile import load
+from fairlead.dns.tally import Tally
+from fairlead.dns.zone import Tag, Zone
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 1.0  # seconds that clients are let wait when a process starts, before they are told that it has failed
+
+
+class Worker:
+    def __init__(self, sockets: Sequence[socket.socket], channel: socket.socket) -> None:
+        """`channel`: to the watcher. All are non-blocking."""
+        self._sockets = sockets
+        self._channel = channel
+        self._tally = Tally()
+        self._answering = Answering(sockets, self._tally, self._tell)
+        self._settings: messages.Configure | None = None
+        self._zone = Zone()
+        self._coming: Zone | None = None  # between Begin and End
+        self._epoch = -1
+
+    def run(self) -> None:
+        """For ever. Questions wait in their sockets until the index is there, but not for long."""
+        poll = select.poll()
+        self._tell(messages.Hello())
+        poll.register(self._channel, select.POLLIN)
+        until = time.monotonic() + PATIENCE
+        while not self._answering.ready and (left := until - time.monotonic()) > 0:
+            if poll.poll(left * 1000):
+                self._hear()
+        for sock in self._sockets:
+            poll.register(sock, select.POLLIN)
+        inputs = {sock.fileno(): index for index, sock in enumerate(self._sockets)}
+        while True:
+            for descriptor, _ in poll.poll():
+                if descriptor in inputs:
+                    self._answering.serve(inputs[descriptor])
+                else:
+                    self._hear()
+
+    def _tell(self, message: messages.ToWatcher) -> bool:
+        """Without its having room, nobody can answer."""
+        try:
+            self._channel.send(messages.encode(message))
+        except OSError as error:
+            log.debug("the watcher has no room: %s", error)
+            return False
+        return True
+
+    def _hear(self) -> None:
+        try:
+            data = self._channel.recv(1 << 20)
+        except (BlockingIOError, InterruptedError):
+            return
+        if not data:  # nobody holds the other end: the supervisor is gone
+            raise SystemExit(0)
+        match messages.decode_for_worker(data):
+            case messages.Changes() as changes:
+                self._change(changes)
+            case messages.Count():
+                self._tell(messages.Counted(*self._tally.take()))
+            case messages.Configure() as settings:
+                self._settings = settings
+                self._rebuild()
+            case messages.Begin(epoch):
+                self._coming, self._epoch = Zone(), epoch
+            case messages.End(epoch):
+                if epoch == self._epoch and self._coming is not None:
+                    self._zone, self._coming = self._coming, None
+                    self._answering.ready = True
+                    self._rebuild()
+                    self._tell(messages.Ready())
+
+    def _rebuild(self) -> None:
+        given = self._settings
+        if given is not None:
+            settings = load(given.corefile, given.environment)
+            self._answering.settle(Chain(settings, self._zone, given.files, given.own_addresses, given.search))
+
+    def _change(self, changes: messages.Changes) -> None:
+        tags = apply(self._zone if self._coming is None else self._coming, changes)
+        if self._coming is None:
+            self._answering.drop(tags)
+
+
+def apply(zone: Zone, changes: messages.Changes) -> set[Tag]:
+    tags: set[Tag] = set()
+    for name, exists in changes.namespaces:
+        tags |= zone.put_namespace(name, exists=exists)
+    for key, service in changes.services:
+        tags |= zone.put_service(key, service)
+    for name_, slice_ in changes.slices:
+        tags |= zone.put_slice(name_, slice_)
+    for pod, addresses in changes.pods:
+        tags |= zone.put_pod(pod, addresses)
+    return tags
