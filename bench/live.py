@@ -1,17 +1,21 @@
-"""From an endpoint's change in the API to the rules of every node, as `nft monitor` on each node sees it."""
+"""From an endpoint's change in the API to the rules of every node, as the kernel of each node tells it."""
 
 import asyncio
-import subprocess
+import re
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import uvloop
 
-from bench.cluster import FAIRLEAD, NAME, Cluster, cluster
+from bench.cluster import NAME, Cluster, cluster
 from bench.filling import await_rules, fill
 from bench.result import Result
 from fairlead.client.rest import Client
+from fairlead.cluster.layout import Layout
+from fairlead.host import namespaces
+from fairlead.host.nft_watch import ADD_MEMBERSHIP, GROUP_NFTABLES, NETLINK_NETFILTER, SOL_NETLINK
 
 CHANGES, MANY = 200, 10_000
 SERVICE: dict[str, Any] = {
@@ -62,9 +66,9 @@ async def _create(running: Cluster) -> None:
 async def _measure(running: Cluster, numbers: range) -> tuple[list[float], list[float]]:
     """Seconds from the answer of each change to the last node's rules, and from its request to its answer."""
     client = Client(running.config)
-    seen: dict[str, list[float]] = {}
+    seen: dict[str, dict[str, float]] = {}
     nodes = running.nodes
-    monitors = [await _monitor(node, seen) for node in nodes]
+    monitors = [_Monitor(node, seen) for node in nodes]
     delays, commits = [], []
     for number in numbers:
         began = time.monotonic()
@@ -73,13 +77,11 @@ async def _measure(running: Cluster, numbers: range) -> tuple[list[float], list[
         commits.append(answered - began)
         while len(seen.get(_address(number), ())) < len(nodes) and time.monotonic() < answered + 2:  # noqa: ASYNC110  # bounded
             await asyncio.sleep(0.0005)
-        times = seen.get(_address(number), [])
+        times = seen.get(_address(number), {}).values()
         delays.append(max(0.0, max(times) - answered) if len(times) == len(nodes) else 2.0)
         await asyncio.sleep(0.01)
-    for monitor, reader in monitors:
-        reader.cancel()
-        monitor.kill()
-        await monitor.wait()
+    for monitor in monitors:
+        monitor.close()
     await client.close()
     return delays, commits
 
@@ -89,20 +91,29 @@ def _named() -> dict[str, Any]:
     return {"metadata": {"name": "bench", "namespace": "default", "labels": labels}}
 
 
-async def _monitor(node: str, seen: dict[str, list[float]]) -> tuple[asyncio.subprocess.Process, Any]:
-    monitor = await asyncio.create_subprocess_exec(
-        FAIRLEAD, "exec", "--name", NAME, node, "--", "nft", "monitor", "new", "elements", stdout=subprocess.PIPE
-    )
-    output = monitor.stdout
-    assert output is not None
+class _Monitor:
+    """Notes when a node's kernel has an element with an address: from its messages, as nft(8) would read all that is
+    there first. `seen`: address → node → when."""
 
-    async def read() -> None:
-        while line := await output.readline():
-            now = time.monotonic()
-            text = line.decode()
-            if "endpoints-tcp" in text and " : 10.244." in text:
-                seen.setdefault(text.split(" : ")[1].split()[0], []).append(now)
+    def __init__(self, node: str, seen: dict[str, dict[str, float]]) -> None:
+        self._node = node
+        self._seen = seen
+        self._socket = namespaces.run_in(Layout(NAME).namespace(node), self._listen)
+        asyncio.get_running_loop().add_reader(self._socket, self._hear)
 
-    reader = asyncio.get_running_loop().create_task(read())
-    await asyncio.sleep(1)
-    return monitor, reader
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+
+    @staticmethod
+    def _listen() -> socket.socket:
+        made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, NETLINK_NETFILTER)
+        made.bind((0, 0))
+        made.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, GROUP_NFTABLES)
+        return made
+
+    def _hear(self) -> None:
+        now = time.monotonic()
+        data = self._socket.recv(1 << 20)
+        for found in re.finditer(rb"\x0a\xf4..", data, re.DOTALL):  # 10.244.0.0/16
+            self._seen.setdefault(socket.inet_ntoa(found[0]), {}).setdefault(self._node, now)

@@ -4,6 +4,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from bench.result import Result
@@ -16,9 +17,8 @@ ROUNDS = 100
 def run() -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        both = _timed(lambda number: _by_netlink(folder, number, 2))
-        ours = _timed(lambda number: _by_netlink(folder, number, 1))
-        peer = _timed(_by_ip, 20)
+        both, ours = _timed(*(partial(_by_netlink, folder, families) for families in (2, 1)))
+        (peer,) = _timed(_by_ip, rounds=20)
     dual, one = both[len(both) // 2] * 1e3, ours[len(ours) // 2] * 1e3
     yield Result("a pod's network of both families, median", dual, "ms", "of IPv4 alone", one, "< 5")
     yield Result(
@@ -27,18 +27,19 @@ def run() -> Iterator[Result]:
     yield Result("  p99", ours[int(len(ours) * 0.99)] * 1e3, "ms", "by ip(8)", peer[int(len(peer) * 0.99)] * 1e3)
 
 
-def _timed(work: Callable[[int], Callable[[], None]], rounds: int = ROUNDS) -> list[float]:
-    """Sorted seconds; `work` returns what takes away again what it made."""
-    took = []
+def _timed(*works: Callable[[int], Callable[[], None]], rounds: int = ROUNDS) -> list[list[float]]:
+    """Sorted seconds of each, in turn; a work returns what takes away again what it made."""
+    took: list[list[float]] = [[] for _ in works]
     for number in range(rounds):
-        began = time.perf_counter()
-        undo = work(number)
-        took.append(time.perf_counter() - began)
-        undo()
-    return sorted(took)
+        for work, seconds in zip(works, took, strict=True):
+            began = time.perf_counter()
+            undo = work(number)
+            seconds.append(time.perf_counter() - began)
+            undo()
+    return [sorted(seconds) for seconds in took]
 
 
-def _by_netlink(folder: Path, number: int, families: int) -> Callable[[], None]:
+def _by_netlink(folder: Path, families: int, number: int) -> Callable[[], None]:
     sandbox = f"bench{number}"
     addresses = [f"10.244.1.{number + 2}", f"fd00:10:244:1::{number + 2:x}"][:families]
     pods = PodNetwork()

@@ -4,16 +4,19 @@ The peers are what kube-proxy does in the same place: for nftables a script by n
 iptables-restore(8).
 """
 
+import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from statistics import median
 
 from bench.result import Result
-from fairlead.host import namespaces
+from fairlead.host import cgroup2, namespaces
 from fairlead.host.iptables_nft import open_tables
 from fairlead.proxy.mode import Mode, Node
+from fairlead.proxy.modes.ebpf import EbpfMode, Programs
 from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.nftables import nftables
 from fairlead.services.model import Endpoint, ServicePort, ServicePortName
@@ -27,6 +30,7 @@ def run() -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder:
         for count in (1_000, 10_000, 30_000):
             yield from _measure("nftables", count, Path(folder) / f"n{count}", _nftables, CHANGES, "< 0.1")
+            yield from _sockets(count, Path(folder) / f"e{count}")
         yield from _measure("iptables", 5_000, Path(folder) / "i", _iptables, 10, "< 30")
 
 
@@ -65,6 +69,54 @@ def _measure(
             again.apply(everything)
             yield Result("  taking over what is there", time.perf_counter() - began, "s", "a full load", load, target)
     finally:
+        namespaces.remove(folder)
+
+
+class _Timed:
+    """A mode, and the seconds that it took."""
+
+    def __init__(self, mode: Mode) -> None:
+        self._mode = mode
+        self.restart, self.owns, self.clean_up = mode.restart, mode.owns, mode.clean_up
+        self.seconds = 0.0
+
+    @property
+    def known(self) -> Iterable[str]:
+        return self._mode.known
+
+    def apply(self, changes: Services) -> None:
+        began = time.perf_counter()
+        self._mode.apply(changes)
+        self.seconds += time.perf_counter() - began
+
+
+def _sockets(count: int, folder: Path) -> Iterator[Result]:
+    """The eBPF mode: until sockets of the node and its pods meet the change, and until packets from outside do, too."""
+    namespaces.create(folder, ["net"])
+    cgroup = (cgroup2.mounted() or Path("/nowhere")) / f"bench-{os.getpid()}-{time.time_ns()}"
+    cgroup.mkdir()
+    behind = _Timed(namespaces.run_in(folder / "net", lambda: nftables(NODE)))
+    mode = EbpfMode(Programs(cgroup, "IPv4"), behind, NODE)
+
+    def measured(changes: Services) -> tuple[float, float]:
+        began, before = time.perf_counter(), behind.seconds
+        mode.apply(changes)
+        whole = time.perf_counter() - began
+        return whole - (behind.seconds - before), whole
+
+    try:
+        load, both = measured(dict(_service(number, 0) for number in range(count)))
+        delays = [measured(dict([_service(number * (count // CHANGES), number + 1)])) for number in range(CHANGES)]
+        change, whole = (median(each) * 1e3 for each in zip(*delays, strict=True))
+        peer, what = _peer("nftables", folder / "net")
+        name = f"ebpf, {count} Services × {ENDPOINTS}: one endpoint changes"
+        yield Result(name, change, "ms", what, peer, "< 0.05")
+        yield Result("  and for packets from outside", whole, "ms", what, peer)
+        yield Result("  full load", load, "s", "", None, "< 1.5" if count == 10_000 else "")
+        yield Result("  and for packets from outside", both, "s")
+    finally:
+        mode.clean_up()
+        cgroup2.remove(cgroup)
         namespaces.remove(folder)
 
 

@@ -171,8 +171,10 @@ def agent(**given: Any) -> None:
 @click.option(
     "--proxy-mode", "mode", help="ebpf, iptables, ipvs, nftables or userspace, instead of the configuration's."
 )
-@click.option("--cluster-cidr", help="Where the pods' addresses are from.")
-@click.option("--service-cluster-ip-range", "service_cidr", default="10.96.0.0/12", show_default=True)
+@click.option("--cluster-cidr", help="Where the pods' addresses are from; without it, the node's own podCIDRs.")
+@click.option(
+    "--service-cluster-ip-range", "service_cidr", help="Where Services' are from; without it, as the API says."
+)
 @click.option("--nodeport-addresses", "node_port_addresses", help="Ranges of the addresses that answer at node ports.")
 @click.option("--healthz-bind-address", "health", help="ADDRESS:PORT of /healthz and /livez; 0.0.0.0:10256 by default.")
 @click.option("--metrics-bind-address", "metrics", help="ADDRESS:PORT of /metrics; 127.0.0.1:10249 by default.")

@@ -17,7 +17,7 @@ from fairlead.cluster.layout import AddressPlan, Layout
 from fairlead.proxy.looking import look
 from fairlead.services.decide import Network, Packet
 from fairlead.services.explain import Explanation, Finding, Source, Way, examine, ways
-from fairlead.services.model import service_ports, usable
+from fairlead.services.model import FAMILIES, host_port, service_ports, usable
 
 Json = dict[str, Any]
 CONNECT_SECONDS = 1.0
@@ -53,7 +53,7 @@ class Report:
                     "port": way.packet.port,
                     "protocol": way.packet.protocol,
                     "verdict": way.decision.verdict,
-                    "endpoints": [f"{address}:{port}" for address, port in sorted(way.decision.to)],
+                    "endpoints": [host_port(address, port) for address, port in sorted(way.decision.to)],
                     "masquerade": bool(way.decision.masquerade),
                     "text": way.text,
                     "rules": self.rules.get(way.packet, []),
@@ -70,7 +70,8 @@ class Report:
                 f"from {self.source.name} ({self.source.address}), on {self.source.node} in the mode {self.mode}"
             )
         for way in self.explanation.ways:
-            said.append(f"  {way.what} {way.packet.destination}:{way.packet.port}/{way.packet.protocol}")
+            where = host_port(way.packet.destination, way.packet.port)
+            said.append(f"  {way.what} {where}/{way.packet.protocol}")
             said += [f"    rule: {rule}" for rule in self.rules.get(way.packet, [])]
             said.append(f"    → {way.text}")
         return said
@@ -117,18 +118,19 @@ async def _source(client: Client, plan: AddressPlan, text: str, namespace: str) 
     if kind in ("node", "nodes", "no"):
         if name not in nodes:
             raise ExplainError(f"--from {text}: the cluster has no node {name!r}: {', '.join(nodes)}")
-        return Source(f"node/{name}", nodes[name].address, name)
+        return Source(f"node/{name}", nodes[name].addresses, name)
     if kind in ("pod", "pods", "po"):
         *elsewhere, name = name.split("/")
         try:
             pod = await client.get("pods", name, elsewhere[0] if elsewhere else namespace, type=Pod)
         except ApiError as error:
             raise ExplainError(f"--from {text}: {error}") from error
-        if not pod.status.pod_ip:
+        addresses = tuple(each.ip for each in pod.status.pod_ips) or (pod.status.pod_ip,)
+        if not addresses[0]:
             raise ExplainError(f"--from {text}: the pod has no address yet")
-        return Source(text, pod.status.pod_ip, pod.spec.node_name)
+        return Source(text, addresses, pod.spec.node_name)
     if text == "outside":
-        return Source("outside", plan.host, plan.nodes[-1].name)
+        return Source("outside", plan.hosts, plan.nodes[-1].name)
     raise ExplainError(f"--from {text}: pod/NAME, node/NAME or outside")
 
 
@@ -160,17 +162,17 @@ def _check_rules(layout: Layout, report: Report, way: Way) -> None:
     rules = in_network(layout, node, lambda: look(mode, way.packet, run, folder_of(layout, node)))
     report.rules[way.packet] = rules
     if not rules:
-        where = f"{way.packet.destination}:{way.packet.port}/{way.packet.protocol}"
+        where = f"{host_port(way.packet.destination, way.packet.port)}/{way.packet.protocol}"
         findings.append(Finding("problem", f"the kernel of {node} has no rule for {where}: kube-proxy has not made it"))
     if way.decision.verdict in ("reject", "drop"):
-        findings.append(Finding("problem", f"{way.packet.destination}:{way.packet.port}: {way.text}"))
+        findings.append(Finding("problem", f"{host_port(way.packet.destination, way.packet.port)}: {way.text}"))
 
 
 def _listening(layout: Layout, plan: AddressPlan, service: Service, slices: list[EndpointSlice]) -> list[Finding]:
     """Whether somebody takes connections at each endpoint, asked from the first node."""
     findings = []
     asked: set[tuple[str, int]] = set()
-    for port in service_ports(service, slices):
+    for port in (each for family in FAMILIES for each in service_ports(service, slices, family=family)):
         if port.id.protocol != "TCP":
             continue
         for each in usable(port.endpoints):
@@ -179,10 +181,10 @@ def _listening(layout: Layout, plan: AddressPlan, service: Service, slices: list
             asked.add((each.address, each.port))
             error = in_network(layout, plan.nodes[0].name, lambda at=(each.address, each.port): _connect(at))  # type: ignore[misc]
             if error:
-                text = f"nothing listens at {each.address}:{each.port} ({error}): is targetPort right?"
+                text = f"nothing listens at {host_port(each.address, each.port)} ({error}): is targetPort right?"
                 findings.append(Finding("problem", text))
     if asked and not findings:
-        listed = ", ".join(f"{address}:{number}" for address, number in sorted(asked))
+        listed = ", ".join(host_port(address, number) for address, number in sorted(asked))
         findings.append(Finding("ok", f"connections are taken at {listed}"))
     return findings
 

@@ -1,6 +1,7 @@
 """The one hierarchy of cgroups(7), version 2: a node has a folder there, and programs on it are for all that runs on
 the node."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 NODE = ".node"  # how the name of a node's folder ends
@@ -8,37 +9,58 @@ INITIAL = 0xEFFFFFFB  # the inode of the machine's own cgroup namespace: the ker
 
 
 def mounted() -> Path | None:
-    """Where all of the machine's hierarchy is to be seen here; None: nowhere. In a container that takes its own folder
-    for all (cgroup_namespaces(7)), it is a mount that begins above that."""
-    all_ = Path("/proc/self/ns/cgroup").stat().st_ino == INITIAL
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        mount, _, described = line.partition(" - ")
-        fields = mount.split()
-        above = set(fields[3].strip("/").split("/")) == {".."}
-        if described.startswith("cgroup2 ") and (above or (all_ and fields[3] == "/")):
-            return Path(fields[4])
-    return None
+    """Where the hierarchy is to be seen here, from the root of this process's cgroup namespace; None: nowhere."""
+    return _root(_mountinfo())
 
 
 def own() -> str:
-    """The folder of this process, as seen from the root of its cgroup namespace: `/…`."""
-    for line in Path("/proc/thread-self/cgroup").read_text().splitlines():
+    """The folder of this thread, as seen from the root of its cgroup namespace: `/…`."""
+    return own_in(Path("/proc/thread-self/cgroup").read_text())
+
+
+def of_node() -> Path | None:
+    """The folder of the node where this process runs; None: it cannot be seen from here."""
+    sees_all = Path("/proc/self/ns/cgroup").stat().st_ino == INITIAL
+    return node_in(_mountinfo(), own(), sees_all=sees_all)
+
+
+def own_in(text: str) -> str:
+    """From what /proc/PID/cgroup says."""
+    for line in text.splitlines():
         if line.startswith("0::"):
             return line[3:].removesuffix(" (deleted)")
     return "/"
 
 
-def of_node() -> Path | None:
-    """The folder of the node where this process runs: one whose name says so, else all of the machine. None: it cannot
-    be seen from here."""
-    root = mounted()
-    if root is None:
-        return None
-    parts = own().strip("/").split("/")
+def node_in(mountinfo: str, folder: str, *, sees_all: bool) -> Path | None:
+    """A folder above the process's own (`folder`) whose name says so, else that of all that runs on the machine. A
+    container takes its own folder for all (cgroup_namespaces(7)): from there, it is a mount that begins above that."""
+    root = _root(mountinfo)
+    parts = folder.strip("/").split("/")
     for count in range(len(parts), 0, -1):
-        if parts[count - 1].endswith(NODE):
+        if root is not None and parts[count - 1].endswith(NODE):
             return root.joinpath(*parts[:count])
-    return root
+    if sees_all:
+        return root
+    above = (place for each, place in _mounts(mountinfo) if set(each.strip("/").split("/")) == {".."})
+    return next(above, None)
+
+
+def _mountinfo() -> str:
+    return Path("/proc/thread-self/mountinfo").read_text()
+
+
+def _root(mountinfo: str) -> Path | None:
+    return next((place for folder, place in _mounts(mountinfo) if folder == "/"), None)
+
+
+def _mounts(mountinfo: str) -> Iterator[tuple[str, Path]]:
+    """(the folder that is seen, where) of each mount of cgroup2 (proc_pid_mountinfo(5))."""
+    for line in mountinfo.splitlines():
+        mount, _, described = line.partition(" - ")
+        if described.startswith("cgroup2 "):
+            fields = mount.split()
+            yield fields[3], Path(fields[4])
 
 
 def join(folder: Path) -> None:

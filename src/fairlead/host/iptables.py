@@ -2,12 +2,14 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from fairlead.host import namespaces, sysctl
+from fairlead.host.xtables import TableSizes
 
 LOCK_SECONDS, MOST_SECONDS = 5, 120.0
 BUILT_IN = {
@@ -40,16 +42,24 @@ class Change:
 
 @dataclass(slots=True)
 class Found:
-    """What is in one table: its chains, and where each of the kernel's own leads to."""
+    """What is in one table: how many rules each chain has, and where each of the kernel's own leads to."""
 
-    chains: list[str] = field(default_factory=list)
+    chains: Counter[str] = field(default_factory=Counter)
     jumps: dict[str, set[str]] = field(default_factory=dict)
 
 
 class Tables(Protocol):
-    """The tables of one family, in one network. Everything raises IptablesError."""
+    """The tables of one family, in one network. Everything raises IptablesError. `sees_all`: to look at one rule takes
+    as long as to look at all."""
 
-    def look(self, table: str) -> Found: ...
+    sees_all: bool
+
+    def look(self, table: str) -> Found:
+        """At all of it. What it costs is that of all rules, in nf_tables that of all chains, whose rules it does not
+        count then."""
+
+    def jumps(self, table: str) -> dict[str, set[str]]:
+        """Where each of the kernel's own chains leads to."""
 
     def change(self, changes: dict[str, Change]) -> None:
         """By table. Small ones are made at once or not at all; of large ones, no step leaves a chain without its
@@ -58,8 +68,12 @@ class Tables(Protocol):
     def remove(self, table: str, ours: Callable[[str], bool]) -> None:
         """These chains, and every rule of the kernel's own chains that leads to one."""
 
-    def is_intact(self) -> bool:
-        """Whether a part of what was changed here is as it was left: another part each time."""
+    def generation(self) -> object:
+        """Another one after every change of the tables, whoever makes it; None: that cannot be told."""
+
+    def has(self, table: str, chains: Mapping[str, tuple[str, ...]], rules: Iterable[Rule]) -> bool:
+        """Whether these are there, as far as their number and where they lead to shows it: chains with all of their
+        rules, and single rules of shared chains."""
 
     def set_kernel(self, name: str, value: str) -> None:
         """A setting of the same network."""
@@ -69,18 +83,23 @@ class Iptables:
     """`namespace`: the network to work in, by path; None: this process's own. `variant`: "iptables-nft",
     "iptables-legacy"."""
 
+    sees_all = True
+
     def __init__(self, variant: str, *, ipv6: bool = False, namespace: Path | None = None) -> None:
         self._enter = [] if namespace is None else ["nsenter", f"--net={namespace}", "--"]
         self._namespace = namespace
         self._program = variant.replace("iptables", "ip6tables") if ipv6 else variant
+        self._sizes = TableSizes(ipv6=ipv6, namespace=namespace) if variant == "iptables-legacy" else None
+        self._seen: tuple[object, dict[str, Found]] | None = None  # in which generation, what
 
     def look(self, table: str) -> Found:
         found = Found(jumps={chain: set() for chain in BUILT_IN[table]})
         for line in self.save(table):
             if line.startswith(":"):
-                found.chains.append(line[1:].partition(" ")[0])
+                found.chains[line[1:].partition(" ")[0]] = 0
             elif line.startswith("-A "):
                 chain, _, rule = line[3:].partition(" ")
+                found.chains[chain] += 1
                 if chain in found.jumps:
                     found.jumps[chain].add(rule.rpartition("-j ")[2].partition(" ")[0])
         return found
@@ -100,8 +119,31 @@ class Iptables:
             lines = [*(f":{name} - [0:0]" for name in chains), *jumps, *(f"-X {name}" for name in chains)]
             self.restore(_table(table, lines))
 
-    def is_intact(self) -> bool:
-        return True
+    def generation(self) -> object:
+        if self._sizes is None:
+            return None
+        try:
+            return tuple(self._sizes.of(table) for table in ("nat", "filter"))
+        except OSError as error:
+            raise IptablesError(str(error)) from error
+
+    def has(self, table: str, chains: Mapping[str, tuple[str, ...]], rules: Iterable[Rule]) -> bool:
+        """Its price is that of all rules, so it is paid once a generation."""
+        there = self._known(table).chains
+        needed = Counter(chain for chain, _ in rules)
+        exact = all(chain in there and there[chain] == len(rules_) for chain, rules_ in chains.items())
+        return exact and all(there[chain] >= count for chain, count in needed.items())
+
+    def jumps(self, table: str) -> dict[str, set[str]]:
+        return self._known(table).jumps
+
+    def _known(self, table: str) -> Found:
+        generation = self.generation()
+        if self._seen is None or generation is None or self._seen[0] != generation:
+            self._seen = generation, {}
+        if table not in self._seen[1]:
+            self._seen[1][table] = self.look(table)
+        return self._seen[1][table]
 
     def set_kernel(self, name: str, value: str) -> None:
         for refused in sysctl.write({name: value}, self._namespace):

@@ -2,7 +2,8 @@
 delete what is written here. A change costs what the kernel takes to check it; nothing is read first."""
 
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from fairlead.host import namespaces, sysctl
@@ -12,6 +13,7 @@ from fairlead.host.iptables import (
     Found,
     Iptables,
     IptablesError,
+    Rule,
     Tables,
     default_variant,
     legacy_is_used,
@@ -29,13 +31,14 @@ HOOKS = {"PREROUTING": 0, "INPUT": 1, "FORWARD": 2, "OUTPUT": 3, "POSTROUTING": 
 PRIORITIES = {"filter": 0, "mangle": -150}
 NAT_PRIORITIES = {"PREROUTING": -100, "INPUT": 100, "OUTPUT": -100, "POSTROUTING": 100}
 MOST = 4 << 20  # bytes of a transaction, where a change is made in several
-SLICE = 20  # chains or rules looked at each time
 
 Key = tuple[str, str, str]  # table, chain, rule
 
 
 class IptablesNft:
     """One family's tables in one network. `program`: for rules of shapes that are unknown here; None: there is none."""
+
+    sees_all = False
 
     def __init__(self, program: Iptables | None, *, ipv6: bool = False, namespace: Path | None = None) -> None:
         """Raises OSError where the kernel has no nf_tables."""
@@ -50,13 +53,16 @@ class IptablesNft:
 
     def look(self, table: str) -> Found:
         try:
-            found = Found(self._chains(table))
-            for chain in BUILT_IN[table]:
-                rules = self._rules(table, chain) if chain in found.chains else ()
-                found.jumps[chain] = {jump_of(each[EXPRESSIONS]) for each in rules}
+            chains = self._chains(table)
         except NfnetlinkError as error:
             raise IptablesError(str(error)) from error
-        return found
+        return Found(Counter(dict.fromkeys(chains, 0)), self.jumps(table))
+
+    def jumps(self, table: str) -> dict[str, set[str]]:
+        return {
+            chain: {jump_of(each[EXPRESSIONS]) for each in self._rules_if_any(table, chain)}
+            for chain in BUILT_IN[table]
+        }
 
     def change(self, changes: dict[str, Change]) -> None:
         try:
@@ -86,7 +92,23 @@ class IptablesNft:
             raise IptablesError(str(error)) from error
         self._handles = {key: handle for key, handle in self._handles.items() if key[0] != table}
 
-    def is_intact(self) -> bool:
+    def generation(self) -> object:
+        return self._socket.generation()
+
+    def has(self, table: str, chains: Mapping[str, tuple[str, ...]], rules: Iterable[Rule]) -> bool:
+        in_table = text(RULE_TABLE, table)
+        try:
+            for chain, wanted in chains.items():
+                leads_to = [jump_of(each[EXPRESSIONS]) for each in self._rules(table, chain)]
+                if len(leads_to) != len(wanted) or not all(map(_is_led, wanted, leads_to)):
+                    return False
+            for chain, rule in rules:
+                handle = self._handles.get((table, chain, rule))
+                if handle is not None:  # else the program wrote it
+                    named = in_table + text(RULE_CHAIN, chain) + attribute(RULE_HANDLE, handle.to_bytes(8))
+                    self._socket.get(GET_RULE, named)
+        except NfnetlinkError:
+            return False
         return True
 
     def set_kernel(self, name: str, value: str) -> None:
@@ -200,6 +222,11 @@ def open_tables(*, ipv6: bool = False, namespace: Path | None = None) -> Tables:
         return IptablesNft(program, ipv6=ipv6, namespace=namespace)
     except OSError as error:
         raise IptablesError(f"neither iptables nor nf_tables: {error}") from error
+
+
+def _is_led(rule: str, leads_to: str) -> bool:
+    target = rule.rpartition("-j ")[2]
+    return target == leads_to or not leads_to
 
 
 def _built_in(table: str, chain: str) -> bytes:

@@ -49,6 +49,12 @@ def element(key: bytes, data: bytes = b"", goto: str = "") -> bytes:
     return _KEY.pack(size + 12 + len(more), ELEMENT, size + 8, KEY, size + 4, VALUE) + key + more
 
 
+def without_data(encoded: bytes) -> bytes:
+    """An element's key only, as one asks for it."""
+    (size,) = struct.unpack_from("=H", encoded, 4)
+    return _ATTRIBUTE.pack(4 + size, ELEMENT) + encoded[4 : 4 + size]
+
+
 @lru_cache(maxsize=4096)
 def _verdict(chain: str) -> bytes:
     verdict = _attribute(VERDICT_CODE, struct.pack("!I", GOTO)) + _text(VERDICT_CHAIN, chain)

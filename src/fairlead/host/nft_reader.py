@@ -4,14 +4,16 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from fairlead.host.nfnetlink import NETLINK_NETFILTER, SUBSYSTEM_NFTABLES, NfnetlinkError
+from fairlead.host.nfnetlink import NETLINK_NETFILTER, SUBSYSTEM_NFTABLES, Encoded, NfnetlinkError, without_data
 
-REQUEST, DUMP = 1, 0x300
+REQUEST, ACK, DUMP = 1, 4, 0x300
 ERROR, DONE = 2, 3
 INTERRUPTED = 0x10  # the flag of a dump during which something was changed
-GET_CHAIN, GET_RULE, GET_SET, GET_ELEMENT = 4, 7, 10, 13
+GET_CHAIN, GET_RULE, GET_SET, GET_ELEMENT, GET_GENERATION = 4, 7, 10, 13, 16
+GENERATION_ID = 1
+AT_ONCE = 50  # elements asked for in one message
 TABLE, NAME = 1, 2
 CHAIN_NAME = 3
 RULE_CHAIN, RULE_EXPRESSIONS = 2, 4
@@ -52,14 +54,65 @@ class NftReader:
                 found[_string(named[NAME])] = b"".join(described)
         return found
 
-    def rules(self, table: str) -> list[tuple[str, bytes]]:
-        """(chain, expressions) in their order."""
-        found = (dict(_attributes(data)) for data in self._dump(GET_RULE, _text(TABLE, table)))
+    def rules(self, table: str, chain: str = "") -> list[tuple[str, bytes]]:
+        """(chain, expressions) in their order; of one chain, if it is given, whatever there is in others."""
+        named = _text(TABLE, table) + (_text(RULE_CHAIN, chain) if chain else b"")
+        found = (dict(_attributes(data)) for data in self._dump(GET_RULE, named))
         return [
             (_string(each[RULE_CHAIN]), each.get(RULE_EXPRESSIONS, b""))
             for each in found
             if _string(each.get(TABLE, b"")) == table
         ]
+
+    def generation(self) -> int:
+        """Another one after every transaction, whoever makes it, in any table."""
+        (answer,) = self._ask(GET_GENERATION, b"")
+        return int.from_bytes(dict(_attributes(answer))[GENERATION_ID])
+
+    def has(self, table: str, elements: Iterable[Encoded]) -> bool:
+        """Whether all of these are there, each as nfnetlink.element encodes it."""
+        by_set: dict[str, list[bytes]] = {}
+        for name, encoded in elements:
+            by_set.setdefault(name, []).append(encoded)
+        return all(self._has(table, name, encoded) for name, encoded in by_set.items())
+
+    def _has(self, table: str, set_name: str, elements: list[bytes]) -> bool:
+        named = _text(TABLE, table) + _text(NAME, set_name)
+        for start in range(0, len(elements), AT_ONCE):
+            part = elements[start : start + AT_ONCE]
+            asked = b"".join(map(without_data, part))
+            listed = _ATTRIBUTE.pack(len(asked) + 4, LIST_ELEMENTS) + asked
+            try:
+                answers = self._ask(GET_ELEMENT, named + listed)
+            except NfnetlinkError:  # one is not there
+                return False
+            found = {
+                each
+                for answer in answers
+                for kind, value in _attributes(answer)
+                if kind == LIST_ELEMENTS
+                for each in _whole(value)
+            }
+            if not found.issuperset(part):
+                return False
+        return True
+
+    def _ask(self, kind: int, named: bytes) -> list[bytes]:
+        """The attributes of each answer to what is no dump. Raises NfnetlinkError, also where there is none."""
+        found: list[bytes] = []
+        self._send(kind, REQUEST | ACK, named)
+        try:
+            while True:
+                data = self._socket.recv(ROOM)
+                for size, kind_, _, sequence, offset in _messages(data):
+                    if sequence != self._sequence:
+                        continue
+                    if kind_ == ERROR:
+                        _raise_for(data, offset)
+                        return found
+                    found.append(data[offset + _MESSAGE.size + _GENERIC.size : offset + size])
+        except OSError as error:
+            raise NfnetlinkError(f"nfnetlink: {error.strerror or error}") from error
 
     def elements(self, table: str, set_name: str) -> list[bytes]:
         """Of a set or map, each as nfnetlink.element encodes it."""
@@ -80,14 +133,9 @@ class NftReader:
 
     def _dump_once(self, kind: int, named: bytes, found: list[bytes]) -> bool:
         """Whether nothing was changed meanwhile."""
-        self._sequence = (self._sequence + 1) & 0x7FFFFFFF
-        body = _GENERIC.pack(self._family, 0, 0) + named
-        header = _MESSAGE.pack(
-            _MESSAGE.size + len(body), SUBSYSTEM_NFTABLES << 8 | kind, REQUEST | DUMP, self._sequence, 0
-        )
         whole = True
         try:
-            self._socket.send(header + body)
+            self._send(kind, REQUEST | DUMP, named)
             while True:
                 data = self._socket.recv(ROOM)
                 for size, kind_, flags, sequence, offset in _messages(data):
@@ -97,11 +145,23 @@ class NftReader:
                     if kind_ == DONE:
                         return whole
                     if kind_ == ERROR:
-                        (code,) = struct.unpack_from("=i", data, offset + _MESSAGE.size)
-                        raise NfnetlinkError(f"nfnetlink: {errno.errorcode.get(-code, code)}: {os.strerror(-code)}")
+                        _raise_for(data, offset)
                     found.append(data[offset + _MESSAGE.size + _GENERIC.size : offset + size])
         except OSError as error:
             raise NfnetlinkError(f"nfnetlink: {error.strerror or error}") from error
+
+    def _send(self, kind: int, flags: int, named: bytes) -> None:
+        self._sequence = (self._sequence + 1) & 0x7FFFFFFF
+        body = _GENERIC.pack(self._family, 0, 0) + named
+        header = _MESSAGE.pack(_MESSAGE.size + len(body), SUBSYSTEM_NFTABLES << 8 | kind, flags, self._sequence, 0)
+        self._socket.send(header + body)
+
+
+def _raise_for(data: bytes, offset: int) -> None:
+    """The message there is an error, or says that there is none."""
+    (code,) = struct.unpack_from("=i", data, offset + _MESSAGE.size)
+    if code:
+        raise NfnetlinkError(f"nfnetlink: {errno.errorcode.get(-code, code)}: {os.strerror(-code)}")
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, int, int, int]]:

@@ -14,6 +14,7 @@ REQUEST, ACK, ECHO, DUMP, CREATE, APPEND = 1, 4, 8, 0x300, 0x400, 0x800
 ERROR, DONE = 2, 3
 BATCH_BEGIN, BATCH_END = 16, 17
 NESTED, TYPE_MASK = 0x8000, 0x3FFF
+GET_GENERATION, GENERATION_ID = 16, 1
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33  # socket(7); over what net.core says
 SECONDS = 60  # for the largest transactions
 _HEADER = struct.Struct("=IHHIIBBH")  # nlmsghdr, nfgenmsg
@@ -83,6 +84,19 @@ class NftSocket:
                     if found == ERROR:
                         _raise_for(answer)
                     yield answer[4:]
+        except OSError as error:
+            raise NfnetlinkError(f"nf_tables: {error.strerror or error}") from error
+
+    def generation(self) -> int:
+        """Another one after every transaction, whoever makes it, in any table."""
+        (found,) = self.get(GET_GENERATION, b"")
+        return int.from_bytes(attributes(found)[GENERATION_ID])
+
+    def get(self, kind: int, body: bytes) -> list[bytes]:
+        """The bodies of the answers to one message that is no dump. Raises NfnetlinkError, also where there is none."""
+        self._socket.send(self._encode(SUBSYSTEM_NFTABLES << 8 | kind, REQUEST | ACK, body, 0, self._family))
+        try:
+            return self._answers(self._sequence, self._sequence)
         except OSError as error:
             raise NfnetlinkError(f"nf_tables: {error.strerror or error}") from error
 

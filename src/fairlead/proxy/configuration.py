@@ -73,7 +73,7 @@ _WITHOUT_EFFECT = {
 # What would change how packets go: accepted at the value that is the case anyway.
 _ONLY: dict[str, tuple[object, ...]] = {
     "detectLocal": (None, {"bridgeInterface": "", "interfaceNamePrefix": ""}),
-    "detectLocalMode": ("", "ClusterCIDR"),
+    "detectLocalMode": ("", "ClusterCIDR", "NodeCIDR"),
     "ipvs.excludeCIDRs": (None, []),
     "ipvs.scheduler": ("", "rr"),
     "ipvs.strictARP": (False,),
@@ -88,14 +88,14 @@ _SECTIONS = {name.partition(".")[0] for name in (*_HONOURED, *_WITHOUT_EFFECT, *
 @dataclass(frozen=True, slots=True)
 class Options:
     """`health` and `metrics` are `ADDRESS:PORT`; `node_ip`, `cluster_cidr` and `service_cidr` have one value for each
-    family that there is, with a comma between them."""
+    family that there is, with a comma between them, and are empty where nobody has told (`surroundings.complete`)."""
 
     node_name: str
     node_ip: str = ""
     kubeconfig: str | None = None
     mode: str = DEFAULT_MODE
-    cluster_cidr: str = POD_CIDR
-    service_cidr: str = SERVICE_CIDR
+    cluster_cidr: str = ""
+    service_cidr: str = ""
     health: str = "0.0.0.0:10256"
     metrics: str = "127.0.0.1:10249"
     node_port_addresses: tuple[str, ...] = ()
@@ -152,14 +152,14 @@ def load(config: str | None, **flags: str | None) -> Options:
         node_ip=flags["node_ip"] or "",
         kubeconfig=str(mounted(path)) if path else None,
         mode=mode,
-        cluster_cidr=flags["cluster_cidr"] or given.get("clusterCIDR") or POD_CIDR,
-        service_cidr=flags["service_cidr"] or SERVICE_CIDR,
+        cluster_cidr=flags["cluster_cidr"] or given.get("clusterCIDR") or "",
+        service_cidr=flags["service_cidr"] or "",
         health=_address(flags["health"] or given.get("healthzBindAddress") or "", "0.0.0.0:10256"),
         metrics=_address(flags["metrics"] or given.get("metricsBindAddress") or "", "127.0.0.1:10249"),
         node_port_addresses=_ranges(flags["node_port_addresses"], given.get("nodePortAddresses"), flags["node_ip"]),
         configuration={**given, "mode": mode},
     )
-    if not options.nodes():
+    if options.cluster_cidr and options.service_cidr and not options.nodes():
         raise ConfigError("clusterCIDR: Invalid value: pods and Services have no family of addresses in common")
     return options
 

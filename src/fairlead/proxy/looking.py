@@ -56,21 +56,23 @@ def _nftables(packet: Packet, run: Run) -> list[str]:
         ("service-nodeports", by_port),
         ("no-endpoint-nodeports", by_port),
     ):
-        found += _element("kube-proxy", name, key, run)
+        found += _element(packet, "kube-proxy", name, key, run)
     return found
 
 
 def _userspace(packet: Packet, run: Run) -> list[str]:
     protocol = packet.protocol.lower()
     address, table = f"{packet.destination} . {packet.port}", "kube-proxy-userspace"
-    found = _element(table, f"portals-{protocol}", address, run)
-    found += _element(table, f"nodeports-{protocol}", str(packet.port), run)
-    found += _element(table, "no-endpoint-services", f"{packet.destination} . {protocol} . {packet.port}", run)
-    return found + _element(table, "no-endpoint-nodeports", f"{protocol} . {packet.port}", run)
+    found = _element(packet, table, f"portals-{protocol}", address, run)
+    found += _element(packet, table, f"nodeports-{protocol}", str(packet.port), run)
+    by_address = f"{packet.destination} . {protocol} . {packet.port}"
+    found += _element(packet, table, "no-endpoint-services", by_address, run)
+    return found + _element(packet, table, "no-endpoint-nodeports", f"{protocol} . {packet.port}", run)
 
 
-def _element(table: str, name: str, key: str, run: Run) -> list[str]:
-    output = run(["nft", "get", "element", "ip", table, name, f"{{ {key} }}"])
+def _element(packet: Packet, table: str, name: str, key: str, run: Run) -> list[str]:
+    ip = "ip6" if ":" in packet.destination else "ip"
+    output = run(["nft", "get", "element", ip, table, name, f"{{ {key} }}"])
     if output is None or "elements = {" not in output:
         return []
     element = output.partition("elements = {")[2].partition("}")[0]

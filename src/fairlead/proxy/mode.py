@@ -1,6 +1,6 @@
 """What every mode of the proxy is: told which Services changed, it makes the kernel do so."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -65,6 +65,18 @@ class RuleCounts:
 
     total: Mapping[str, int]
     last: Mapping[str, int]
+
+
+@runtime_checkable
+class Audited(Protocol):
+    """A mode that looks whether what it has made is still there: not all that others do is told."""
+
+    def generation(self) -> object:
+        """Another one after every change of the kernel's rules, whoever makes it; None: that cannot be told."""
+
+    def audit(self, keys: Sequence[str], *, fixed: bool) -> bool:
+        """Whether these Services' rules are in the kernel, and, with `fixed`, what all Services need. Some ms at most:
+        what it costs must not depend on how many other Services there are."""
 
 
 @runtime_checkable

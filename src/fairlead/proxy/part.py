@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import time
+from dataclasses import replace
 
 from fairlead.api import time as api_time
 from fairlead.api.types.core import Node
@@ -23,6 +24,7 @@ from fairlead.proxy.kernel_settings import MAXIMUM, most_connections, settings
 from fairlead.proxy.metrics import Metrics, Synced
 from fairlead.proxy.mode import ModeError
 from fairlead.proxy.rules import Changes, RefusedError
+from fairlead.proxy.surroundings import complete
 from fairlead.services.model import Locality, ServicePort, problems, service_ports
 from fairlead.services.trimmed import TrimmedService, TrimmedSlice
 
@@ -31,22 +33,25 @@ log = logging.getLogger(__name__)
 SERVICE_NAME = "kubernetes.io/service-name"
 PROXY_NAME, HEADLESS = "service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"
 OURS = f"!{PROXY_NAME},!{HEADLESS}"
+AUDIT = 1.0  # seconds between two looks at a little of what is believed to be in the kernel
 REPAIR = 1.0  # seconds between two times that everything is made again
 ZONE = "topology.kubernetes.io/zone"
+EVERYWHERE = ("0.0.0.0/0", "::/0")
+GOING = "ToBeDeletedByClusterAutoscaler"  # the taint of a node that load balancers shall leave (KEP-3836)
 RETRY = 1.0  # seconds after a transaction that failed
 
 
 def clean_up(options: Options) -> None:
     """Takes the rules of every mode away (`--cleanup`)."""
-    node_rules.clean_up(options.nodes().values())
+    anywhere = replace(options, cluster_cidr=",".join(EVERYWHERE), service_cidr=",".join(EVERYWHERE))
+    node_rules.clean_up(anywhere.nodes().values())
 
 
 async def serve(options: Options) -> None:
     """Runs until cancelled; the rules stay, so that Services go on while a proxy starts again."""
     client = Client(load(options.kubeconfig), user_agent="kube-proxy/fairlead")
-    proxy = Proxy(options, client)
     try:
-        await proxy.run()
+        await Proxy(await complete(options, client), client).run()
     finally:
         await client.close()
 
@@ -73,6 +78,7 @@ class Proxy:
         self._flows = Flows(self._metrics.forgot_flows)
         self._health_checks = HealthChecks(self._healthy)
         self._last_sync = 0.0
+        self._stays = True  # the node
 
     async def run(self) -> None:
         self._set_kernel()
@@ -81,7 +87,7 @@ class Proxy:
             tasks.create_task(self._slices.run())
             tasks.create_task(self._nodes.run())
             tasks.create_task(self._recorder.run())
-            tasks.create_task(status.serve(self._options, self.mode_name, self._metrics, self._healthy))
+            tasks.create_task(status.serve(self._options, self.mode_name, self._metrics, self._health))
             self._tell_start()
             await self._services.synced()
             await self._slices.synced()
@@ -91,6 +97,7 @@ class Proxy:
             self._slices.add_handler(self._on_slice)
             self._wake.set()
             asyncio.get_running_loop().add_reader(self._rules.watch, self._on_kernel)
+            tasks.create_task(self._audit_for_ever())
             await self._sync_for_ever()
 
     def _set_kernel(self) -> None:
@@ -114,12 +121,18 @@ class Proxy:
     def _healthy(self) -> bool:
         return self._last_sync > 0 and (not self._dirty or time.monotonic() - min(self._dirty.values()) < 60)
 
+    def _health(self) -> status.Health:
+        return status.Health(self._healthy(), self._stays)
+
     def _mark(self, key: str) -> None:
         self._dirty.setdefault(key, time.monotonic())
         self._wake.set()
 
     def _on_node(self, _: str, __: Node | None, new: Node | None) -> None:
-        """In another zone, other endpoints are near."""
+        """In another zone, other endpoints are near. A node that is going takes no new connections from outside."""
+        self._stays = new is None or not (
+            new.metadata.deletion_timestamp or any(each.key == GOING for each in new.spec.taints)
+        )
         here = Locality(self._options.node_name, new.metadata.labels.get(ZONE, "") if new is not None else "")
         if here != self._here:
             self._here = here
@@ -241,6 +254,13 @@ class Proxy:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._rules.watch)
         loop.call_later(max(0.0, self._repaired + REPAIR - time.monotonic()), self._repair)
+
+    async def _audit_for_ever(self) -> None:
+        """Of what others delete not all is told: iptables-legacy tells nothing, and messages may be lost."""
+        while True:
+            await asyncio.sleep(AUDIT)
+            if not self._rules.audit():
+                self._repair()
 
     def _repair(self) -> None:
         log.warning("rules of ours were deleted by somebody: making them again")

@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterable, Iterator
 
 from fairlead.host.nft_watch import NftWatch
+from fairlead.proxy.audit import Rounds
 from fairlead.proxy.choosing import MAKE, others
 from fairlead.proxy.metrics import Synced
-from fairlead.proxy.mode import CountsRules, Mode, ModeError, Node, RuleCounts
+from fairlead.proxy.mode import Audited, CountsRules, Mode, ModeError, Node, RuleCounts
 from fairlead.services.model import Family, ServicePort
 
 log = logging.getLogger(__name__)
@@ -33,10 +34,12 @@ class Rules:
         self._modes = modes
         self._others = others_
         self._started: set[Family] = set()
+        self._rounds = {family: Rounds() for family in modes}
 
     def apply(self, changes: Changes) -> list[Synced]:
         """Ports of all families. Raises RefusedError."""
         done = []
+        generation = self._generation()
         with self.watch.quiet():
             for family, mode in self._modes.items():
                 began = time.monotonic()
@@ -51,7 +54,29 @@ class Rules:
                     raise RefusedError(str(error), family, full=full) from error
                 self._started.add(family)
                 done.append(Synced(family, time.monotonic() - began, full))
+        self._changed_since(generation)
         return done
+
+    def audit(self) -> bool:
+        """Looks at a little of what is believed to be in the kernel: whether it is there."""
+        if len(self._started) < len(self._modes):
+            return True
+        generation = self._generation()
+        for family, mode in self._modes.items():
+            keys, fixed = self._rounds[family].next(generation, mode.known)
+            if (keys or fixed) and isinstance(mode, Audited) and not mode.audit(keys, fixed=fixed):
+                return False
+        self._changed_since(generation)
+        return True
+
+    def _generation(self) -> object:
+        return tuple(mode.generation() for mode in self._modes.values() if isinstance(mode, Audited))
+
+    def _changed_since(self, before: object) -> None:
+        """By ourselves."""
+        after = self._generation()
+        for rounds in self._rounds.values():
+            rounds.own(before, after)
 
     def counts(self) -> Iterator[tuple[Family, RuleCounts]]:
         """Of modes whose rules are iptables'."""
@@ -82,6 +107,8 @@ class Rules:
     def restart(self) -> None:
         """What is in the kernel is not what we believed: the next apply starts over, with everything."""
         self._started.clear()
+        for rounds in self._rounds.values():
+            rounds.forget()
         for mode in self._modes.values():
             mode.restart()
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from fairlead.api import time as api_time
 from fairlead.http.server import Request, Response, listen
@@ -11,15 +12,28 @@ from fairlead.proxy.configuration import Options
 from fairlead.proxy.metrics import Metrics
 
 
-async def serve(options: Options, mode: str, metrics: Metrics, healthy: Callable[[], bool]) -> None:
-    async def health(request: Request) -> Response:
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`eligible`: whether load balancers may send new connections to this node."""
+
+    alive: bool
+    eligible: bool
+
+
+async def serve(options: Options, mode: str, metrics: Metrics, health: Callable[[], Health]) -> None:
+    """/livez says whether the proxy works, /healthz whether the node takes connections by it, too (KEP-3836)."""
+
+    async def healthz(request: Request) -> Response:
         if request.path not in ("/healthz", "/livez"):
             return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
-        well = healthy()
+        found = health()
+        well = found.alive and (found.eligible or request.path == "/livez")
         code = 200 if well else 503
         metrics.asked(request.path, code)
         now = api_time.render(time.time())
-        body = {"lastUpdated": now, "currentTime": now, "nodeEligible": True}
+        body: dict[str, object] = {"lastUpdated": now, "currentTime": now}
+        if request.path == "/healthz":
+            body["nodeEligible"] = found.eligible
         return Response(code, json.dumps(body).encode())
 
     async def metered(request: Request) -> Response:
@@ -36,7 +50,7 @@ async def serve(options: Options, mode: str, metrics: Metrics, healthy: Callable
         return Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
 
     servers = []
-    for handler, address in ((health, options.health), (metered, options.metrics)):
+    for handler, address in ((healthz, options.health), (metered, options.metrics)):
         host, _, port = address.rpartition(":")
         servers.append(await listen(handler, host.strip("[]"), int(port)))
     try:

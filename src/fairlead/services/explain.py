@@ -8,7 +8,7 @@ from fairlead.api.types.core import Container, Pod, Service
 from fairlead.api.types.core import ServicePort as ApiPort
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.services.decide import Decision, Network, Packet, decide
-from fairlead.services.model import ServicePort, service_ports
+from fairlead.services.model import ServicePort, family_of, host_port, service_ports
 
 Kind = Literal["ok", "problem", "note"]
 
@@ -21,11 +21,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who asks: `pod/web`, `node/node1` or `outside`; from which address, and at which node its packets are decided."""
+    """Who asks: `pod/web`, `node/node1` or `outside`; from which address of each family, and at which node its packets
+    are decided."""
 
     name: str
-    address: str
+    addresses: tuple[str, ...]
     node: str
+
+    @property
+    def address(self) -> str:
+        return self.addresses[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +81,13 @@ def ways(
 ) -> list[Way]:
     """Each address of the Service, as it is from the source. `port`: only this one of its ports."""
     found = []
-    for each in service_ports(service, slices):
+    own = {family_of(address): address for address in source.addresses}
+    of_both = [each for family in own for each in service_ports(service, slices, family=family)]
+    for each in of_both:
         if port is not None and port not in (each.port, each.node_port):
             continue
         for what, address, number in _addresses(each, source, network):
-            packet = Packet(source.address, address, each.id.protocol, number)
+            packet = Packet(own[each.family], address, each.id.protocol, number)
             decision = decide(packet, (each,), network)
             found.append(Way(what, packet, decision, _told(each, decision, network)))
     return found
@@ -90,15 +97,17 @@ def _addresses(port: ServicePort, source: Source, network: Network) -> Iterable[
     if source.name != "outside":
         yield "ClusterIP", port.cluster_ip, port.port
     yield from (("external address", address, port.port) for address in port.external)
-    if port.node_port is not None:
-        yield "NodePort", network.node_addresses[0], port.node_port
+    for address in network.node_addresses:
+        if port.node_port is not None and family_of(address) == port.family:
+            yield "NodePort", address, port.node_port
+            return
 
 
 def _told(port: ServicePort, decision: Decision, network: Network) -> str:
     match decision.verdict:
         case "deliver":
             text = "one of " if len(decision.to) > 1 else ""
-            text += ", ".join(f"{address}:{number}" for address, number in sorted(decision.to))
+            text += ", ".join(host_port(address, number) for address, number in sorted(decision.to))
             if decision.masquerade == decision.to:
                 text += f"; they see the address of {network.node}"
             elif decision.masquerade:

@@ -25,6 +25,11 @@ def family_of(address: str) -> Family:
     return "IPv6" if ":" in address else "IPv4"
 
 
+def host_port(address: str, port: int) -> str:
+    """As in a URL: an IPv6 address in brackets."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 class ServicePortName(NamedTuple):
     """The unit of proxying."""
 

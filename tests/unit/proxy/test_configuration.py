@@ -140,7 +140,8 @@ def test_node_ports_on_loopback_as_kube_proxy_has_them(
 ) -> None:
     path = tmp_path / "config.conf"
     path.write_text(KUBEADM.replace("MODE", "").replace("localhostNodePorts: null", wanted))
-    found = load(str(path), **{**FLAGS, "node_name": "n1", "mode": mode, "node_port_addresses": addresses}).nodes()
+    given = {"node_name": "n1", "service_cidr": "10.96.0.0/12", "mode": mode, "node_port_addresses": addresses}
+    found = load(str(path), **{**FLAGS, **given}).nodes()
     assert found["IPv4"].localhost_node_ports == there
 
 

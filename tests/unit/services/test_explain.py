@@ -12,7 +12,7 @@ from fairlead.services.explain import Finding, Source, examine, ways
 
 Json = dict[str, Any]
 NETWORK = Network("node1", ("192.168.109.101",), ("10.244.0.0/16",))
-POD, OUTSIDE = Source("pod/x", "10.244.1.9", "node1"), Source("outside", "192.168.109.1", "node1")
+POD, OUTSIDE = Source("pod/x", ("10.244.1.9",), "node1"), Source("outside", ("192.168.109.1",), "node1")
 
 
 def service(**spec: Any) -> Service:

@@ -97,7 +97,7 @@ def _made(store: ImageStore, package: str, recipe: Recipe, installed: dict[str, 
     origin = recipe.origin + ", ".join(f"Debian package {each} {version}" for each, version in installed.items())
     below = _digest([repr(recipe), *installed, *installed.values(), *recipe.facts()])
     layers = [_remembered(store, f"{_repository(package)}/base:{below}", lambda tar: _fill(tar, recipe, [*installed]))]
-    if own := [*recipe.own()]:
+    if own := [*recipe.own(), *recipe.beside()]:
         layers.append(_layer(store, lambda tar: _copy(Tree(tar), own)))
     config: dict[str, object] = {
         "Env": [PATH, *recipe.env],

@@ -5,6 +5,7 @@ time. Fairlead's own sources are there.
 """
 
 import importlib.metadata
+import py_compile
 import re
 import sys
 import sysconfig
@@ -23,9 +24,14 @@ PROGRAM = f"{HOME}/bin/python3"
 # Of the standard library: what no server asks for. Of the libraries: those that only pictures for people and pulls of
 # images need.
 LEFT_OUT = frozenset(
-    {"test", "tests", "idlelib", "lib2to3", "tkinter", "turtledemo", "ensurepip", "pydoc_data", "venv", "site-packages",
+    {"idlelib", "lib2to3", "tkinter", "turtledemo", "ensurepip", "pydoc_data", "venv", "site-packages",
      "dist-packages", "distutils", "unittest", "dbm", "curses", "sqlite3", "msilib"}
 )  # fmt: skip
+NEVER = ("__pycache__", "test", "tests")
+# A file each, of character sets that nobody speaks to us.
+ENCODINGS = re.compile(r"(cp\d|mac_|iso|koi|ptcp|big5|gb|hz|euc|shift|johab|tis|palmos|kz|hp_).*\.py")
+# Parts that run elsewhere.
+OTHER_PARTS = ("apiserver", "controllers", "scheduler", "node", "proxy", "dns", "loadbalancer", "store", "runtime")
 NOT_NEEDED = frozenset({"rich", "httpx", "pygments", "markdown-it-py", "mdurl", "httpcore", "anyio"})
 _TAG = f".{sys.implementation.cache_tag}.pyc"
 
@@ -47,11 +53,33 @@ def libraries() -> Iterator[Copy]:
 
 
 def source() -> Iterator[Copy]:
+    """What the Ingress controller is made of."""
     folder = Path(fairlead.__file__).parent
-    for path in _files(folder):
+    for path in _sources(folder):
         yield str(path), f"{SOURCE}/fairlead/{path.relative_to(folder)}"
-        if (compiled := _beside(path)).is_file():
+
+
+def compiled_source() -> Iterator[Copy]:
+    """Beside the sources: whoever runs there may not write it, and would compile at every start."""
+    folder = Path(fairlead.__file__).parent
+    for path in _sources(folder):
+        if path.suffix == ".py" and (compiled := _up_to_date(path)) is not None:
             yield str(compiled), f"{SOURCE}/fairlead/{compiled.relative_to(folder)}"
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    return (path for path in _files(folder) if path.relative_to(folder).parts[0] not in OTHER_PARTS)
+
+
+def _up_to_date(path: Path) -> Path | None:
+    """The compiled file of a source, made where it is missing, as an import would; None where that is not possible."""
+    compiled = _beside(path)
+    try:
+        if not compiled.is_file() or compiled.stat().st_mtime < path.stat().st_mtime:
+            py_compile.compile(str(path), str(compiled), doraise=True)
+    except (OSError, py_compile.PyCompileError):
+        return None
+    return compiled
 
 
 def facts() -> Iterator[str]:
@@ -87,11 +115,11 @@ def _is_there(name: str) -> bool:
 
 def _files(folder: Path, *, top: bool = False) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            if path.name != "__pycache__" and not (top and (path.name in LEFT_OUT or path.name.startswith("config-"))):
-                yield from _files(path)
-        elif _wanted(path):
-            yield path
+        if not path.is_dir():
+            if _wanted(path):
+                yield path
+        elif path.name not in NEVER and not (top and (path.name in LEFT_OUT or path.name.startswith("config-"))):
+            yield from _files(path)
 
 
 def _compiled(path: Path, place: str) -> Iterator[Copy]:
@@ -107,4 +135,8 @@ def _beside(path: Path) -> Path:
 
 
 def _wanted(path: Path) -> bool:
+    if path.parent.name == "encodings" and ENCODINGS.fullmatch(path.name):
+        return False
+    if path.parent.name.endswith(".dist-info") and path.name != "METADATA":
+        return False
     return path.suffix not in (".a", ".exe", ".h", ".c", ".pyx", ".pxd", ".pyi", ".pyc")

@@ -22,8 +22,9 @@ class Recipe:
 
     `files`, `programs` (files that can be run) and `links` go over the packages' own; what matches `left_out`
     (beginnings of paths) does not come along. `copies` are further files, `own` those that change more often than all
-    others: they are a layer by themselves. `facts` say, beside the packages' versions and the `repr` of this, what the
-    image depends on. `bound_ports`: programs that may listen on ports below 1024 whoever runs them (capabilities(7)).
+    others: they are a layer by themselves, with `beside`, which follows from them. `facts` say, beside the packages'
+    versions and the `repr` of this, what the image depends on. `bound_ports`: programs that may listen on ports below
+    1024 whoever runs them (capabilities(7)).
     """
 
     packages: tuple[str, ...]
@@ -37,6 +38,7 @@ class Recipe:
     folders: tuple[str, ...] = ()
     copies: Callable[[], Iterable[Copy]] = field(default=no_copies, repr=False)
     own: Callable[[], Iterable[Copy]] = field(default=no_copies, repr=False)
+    beside: Callable[[], Iterable[Copy]] = field(default=no_copies, repr=False)
     facts: Callable[[], Iterable[str]] = field(default=no_facts, repr=False)
     origin: str = ""  # told beside the packages
     bound_ports: tuple[str, ...] = ()

@@ -73,7 +73,7 @@ def test_the_controllers_image_has_all_that_it_runs(store: ImageStore) -> None:
     base, own = made.layers
     assert _run(base, python.PROGRAM, "-c", "import ssl, json, asyncio, ctypes; print('there')") == "there\n"
     paths = {"PYTHONPATH": f"{own}{python.SOURCE}:{base}{python.LIBRARIES}"}
-    code = "import fairlead.client.rest, fairlead.cli.main, sys; print(sys.modules['msgspec'].__file__)"
+    code = "import fairlead.ingress.part, fairlead.cli.main, sys; print(sys.modules['msgspec'].__file__)"
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, env=paths, check=False)
     assert done.stdout.startswith(f"{base}{python.LIBRARIES}"), done.stderr
 

@@ -1,7 +1,7 @@
 """The mode: plans what changed, changes only chains that are touched, and remembers them when that has succeeded."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fairlead.host.iptables import Change, Found, IptablesError, Tables
 from fairlead.proxy.mode import ModeError, Node, RuleCounts
@@ -63,6 +63,45 @@ class IptablesMode:
         self._applied.clear()
         self._endpoints = 0
         self._started = False
+
+    def generation(self) -> object:
+        return self._tables.generation()
+
+    def audit(self, keys: Sequence[str], *, fixed: bool) -> bool:
+        try:
+            if fixed and not self._has_fixed():
+                return False
+            for key in keys:
+                wanted = self._applied.get(key, NOTHING)
+                shared: dict[str, list[tuple[str, str]]] = {"nat": [], "filter": []}
+                for table, chain, rule in wanted.shared:
+                    shared[table].append((chain, rule))
+                if not self._tables.has("nat", wanted.chains, shared["nat"]):
+                    return False
+                if shared["filter"] and not self._tables.has("filter", {}, shared["filter"]):
+                    return False
+        except IptablesError as error:
+            log.warning("cannot look at our rules: %s", error)
+            return False
+        return True
+
+    def _has_fixed(self) -> bool:
+        """Chains that are filled once, what is fixed in the others, and the hooks."""
+        every = [rule for each in self._applied.values() for rule in each.shared] if self._tables.sees_all else []
+        for table, rules in fixed_rules(self._node).items():
+            own = {
+                name: tuple(rules.get(name, ()))
+                for name in FIXED[table]
+                if name not in SHARED[table] and (name != LOCALNET or rules[name])
+            }
+            shared = [(chain, rule) for place, chain, rule in every if place == table]
+            shared += [(chain, rule) for chain in SHARED[table] for rule in rules.get(chain, ())]
+            if table != "mangle" and not self._tables.has(table, own, shared):
+                return False
+            jumps = self._tables.jumps(table)
+            if any(chain not in jumps[hook] for hook, chain, _ in hooks(table)):
+                return False
+        return True
 
     def rule_counts(self) -> RuleCounts:
         return RuleCounts(self._rules, self._last)

@@ -89,7 +89,7 @@ def fixed_rules(node: Node) -> dict[str, dict[str, list[str]]]:
                     "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
                 ),
             ],
-            LOCALNET: [_ONLY_LOCAL] if node.localhost_node_ports else [],
+            LOCALNET: [_ONLY_LOCAL] if node.localhost_node_ports and node.family == "IPv4" else [],
             NO_SERVICE: [
                 f"-d {node.service_cidr} -m conntrack ! --ctstate DNAT {match}-j {refusal(node, protocol)}"
                 for protocol, match in (("TCP", "-m tcp -p tcp "), ("", ""))[0 if node.family == "IPv6" else 1 :]

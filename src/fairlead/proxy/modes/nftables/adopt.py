@@ -84,6 +84,15 @@ def difference(node: Node, there: NftReader, fixed: Fixed, wanted: Iterable[Want
     return found
 
 
+def has(there: NftReader, wanted: Wanted) -> bool:
+    """Whether the kernel has what one Service needs. Raises NfnetlinkError."""
+    elements: Elements = wanted.elements | moves({}, wanted.lines)[1]
+    elements |= {(HAIRPINS, (address, address)): "" for address in wanted.hairpins}
+    plain = {element: value for element, value in elements.items() if can_encode({element: value})}
+    chains = all(len(there.rules(TABLE, name)) == len(rules) for name, rules in wanted.chains.items())
+    return chains and there.has(TABLE, encode(plain))
+
+
 def affinity_set(node: Node, seconds: int) -> str:
     """Clients that came in the last seconds."""
     return f"type {node.address_type}; flags dynamic,timeout; timeout {seconds}s;"

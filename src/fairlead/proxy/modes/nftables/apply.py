@@ -2,14 +2,14 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fairlead.host.nfnetlink import NfnetlinkError, SetElements
 from fairlead.host.nft import Nft, NftError
 from fairlead.host.nft_reader import NftReader
 from fairlead.proxy.mode import ModeError, Node
-from fairlead.proxy.modes.nftables.adopt import affinity_set, difference, whole
+from fairlead.proxy.modes.nftables.adopt import affinity_set, difference, has, whole
 from fairlead.proxy.modes.nftables.encode import can_encode, encode
 from fairlead.proxy.modes.nftables.plan import HAIRPINS, Elements, Wanted, elements_script, moves, plan, shared_chain
 from fairlead.proxy.modes.nftables.skeleton import TABLE, skeleton
@@ -111,6 +111,19 @@ class NftablesMode:
         self._users.clear()
         self._shared.clear()
         self._started = False
+
+    def generation(self) -> object:
+        return self._there.generation()
+
+    def audit(self, keys: Sequence[str], *, fixed: bool) -> bool:
+        """Intervals are not looked at: the kernel keeps them otherwise than they are given."""
+        try:
+            if fixed and whole(self._nft, self._node, self._there) is None:
+                return False
+            return all(has(self._there, self._applied.get(key, NOTHING)) for key in keys)
+        except (NftError, NfnetlinkError) as error:
+            log.warning("cannot look at our rules: %s", error)
+            return False
 
     @property
     def known(self) -> Iterable[str]:

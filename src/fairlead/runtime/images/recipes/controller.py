@@ -35,6 +35,7 @@ CONTROLLER = Recipe(
     folders=("/var/lib/nginx", "/var/log/nginx"),
     copies=_copies,
     own=python.source,
+    beside=python.compiled_source,
     facts=python.facts,
     origin="Fairlead with ",
     bound_ports=("/usr/sbin/nginx",),
