@@ -287,31 +287,6 @@ async def test_roles_of_v1beta1_are_the_same_roles(api: Api) -> None:
     assert 'cannot get resource "ingresses" in API group "networking.k8s.io"' in status["message"]
 
 
-async def test_events_are_the_same_in_both_groups(api: Api) -> None:
-    path = "/apis/events.k8s.io/v1/namespaces/default/events"
-    regarding = {"kind": "Ingress", "namespace": "default", "name": "web"}
-    event = {
-        "apiVersion": "events.k8s.io/v1",
-        "kind": "Event",
-        "metadata": {"name": "web.1"},
-        "eventTime": "2024-05-31T00:07:34.000000Z",
-        "reportingController": "nginx-ingress-controller",
-        "reportingInstance": "a",
-        "action": "Sync",
-        "reason": "CREATE",
-        "note": "Ingress default/web",
-        "type": "Normal",
-        "regarding": regarding,
-    }
-    made = await api.create(path, event)
-    core = await api.get("/api/v1/namespaces/default/events/web.1")
-    assert (core["message"], core["involvedObject"]) == ("Ingress default/web", regarding)
-    assert core["reportingComponent"] == "nginx-ingress-controller"
-    assert (await api.get(f"{path}?fieldSelector=regarding.name%3Dweb"))["items"][0]["note"] == made["note"]
-    assert (await api.get(f"{path}?fieldSelector=regarding.name%3Dx"))["items"] == []
-    (await api("GET", f"{path}?fieldSelector=involvedObject.name%3Dx")).failed(400, "BadRequest")
-
-
 async def test_discovery_prefers_what_is_current(api: Api) -> None:
     groups = {group["name"]: group for group in (await api.get("/apis"))["groups"]}
     assert groups["networking.k8s.io"]["preferredVersion"]["version"] == "v1"
@@ -320,3 +295,34 @@ async def test_discovery_prefers_what_is_current(api: Api) -> None:
         "ingresses",
         "ingresses/status",
     ]
+
+
+async def test_the_life_of_an_ingress_as_conformance_tests_lead_it(api: Api) -> None:
+    """[sig-network] Ingress API should support creating Ingress API operations."""
+    labelled = new(defaultBackend={"service": {"name": "d", "port": {"number": 80}}})
+    for name in ("e2e-1", "e2e-2", "other"):
+        labels = {"special-label": "x"} if name.startswith("e2e") else {}
+        await api.create(V1, {**labelled, "metadata": {"name": name, "labels": labels}})
+    everywhere = "/apis/networking.k8s.io/v1/ingresses?labelSelector=special-label%3Dx"
+    assert [item["metadata"]["name"] for item in (await api.get(everywhere))["items"]] == ["e2e-1", "e2e-2"]
+    path = f"{V1}/e2e-1"
+    annotations = {"metadata": {"annotations": {"patched": "true"}}}
+    assert (await api("PATCH", path, annotations, MERGE)).ok()["metadata"]["annotations"] == {"patched": "true"}
+    status = {
+        "metadata": {"annotations": {"patchedstatus": "true"}},
+        "status": {"loadBalancer": {"ingress": [{"ip": "169.1.1.1"}]}},
+    }
+    patched = (await api("PATCH", f"{path}/status", status, MERGE)).ok()
+    assert patched["status"] == status["status"]
+    assert patched["metadata"]["annotations"] == {"patched": "true", "patchedstatus": "true"}
+    patched["status"] = {
+        "loadBalancer": {"ingress": [{"hostname": "a.example.com", "ports": [{"port": 80, "protocol": "TCP"}]}]}
+    }
+    put = (await api("PUT", f"{path}/status", patched)).ok()
+    assert put["status"] == patched["status"]
+    assert (await api.get(f"{path}/status"))["metadata"]["uid"] == put["metadata"]["uid"]
+    (await api("DELETE", path)).ok()
+    (await api("GET", path)).failed(404, "NotFound")
+    gone = (await api("DELETE", f"{V1}?labelSelector=special-label%3Dx")).ok()
+    assert [item["metadata"]["name"] for item in gone["items"]] == ["e2e-2"]
+    assert [item["metadata"]["name"] for item in (await api.get(V1))["items"]] == ["other"]

@@ -33,4 +33,4 @@ def new_field(path: str) -> str:
     return _BACK.get(first, first) + dot + rest
 
 
-EVENT = Conversion(to_core, to_new, new_field)
+EVENT = Conversion(to_core, to_new)

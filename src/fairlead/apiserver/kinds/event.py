@@ -4,22 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 from fairlead.api.conversion import event as conversion
-from fairlead.api.field import FieldError, invalid
 from fairlead.api.resources import EVENTS, NEW_EVENTS
 from fairlead.apiserver.kinds.kind import IDENTITY, Kind, identity
 from fairlead.apiserver.tables.event import COLUMNS
+from fairlead.apiserver.validation.event import validate_event, validate_new_event, validate_new_event_update
 
 Json = dict[str, Any]
 
 INVOLVED = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 OWN = ("reason", "type", "reportingComponent")
-
-
-def validate(event: Json) -> list[FieldError]:
-    involved = event.get("involvedObject", {}).get("namespace", "")
-    if event["metadata"].get("namespace") != (involved or "default"):
-        return [invalid("involvedObject.namespace", involved, "does not match event.namespace")]
-    return []
 
 
 def selectable_fields(event: Json) -> dict[str, str]:
@@ -33,7 +26,7 @@ def selectable_fields(event: Json) -> dict[str, str]:
 EVENT = Kind(
     EVENTS,
     COLUMNS,
-    validate=validate,
+    validate=validate_event,
     selectable_fields=selectable_fields,
     selectable_field_names=IDENTITY | {f"involvedObject.{name}" for name in INVOLVED} | {*OWN, "source"},
 )
@@ -47,6 +40,8 @@ NEW_EVENT = replace(
     EVENT,
     resource=NEW_EVENTS,
     conversion=conversion.EVENT,
+    validate_create=validate_new_event,
+    validate_update=validate_new_event_update,
     selectable_fields=selectable_new_fields,
     selectable_field_names=frozenset(map(conversion.new_field, EVENT.selectable_field_names - {"source"})),
 )
