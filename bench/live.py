@@ -13,8 +13,8 @@ from bench.cluster import NAME, Cluster, cluster
 from bench.filling import await_rules, fill
 from bench.result import Result
 from fairlead.client.rest import Client
+from fairlead.cluster.enter import in_network
 from fairlead.cluster.layout import Layout
-from fairlead.host import namespaces
 from fairlead.host.nft_watch import ADD_MEMBERSHIP, GROUP_NFTABLES, NETLINK_NETFILTER, SOL_NETLINK
 
 CHANGES, MANY = 200, 10_000
@@ -98,7 +98,7 @@ class _Monitor:
     def __init__(self, node: str, seen: dict[str, dict[str, float]]) -> None:
         self._node = node
         self._seen = seen
-        self._socket = namespaces.run_in(Layout(NAME).namespace(node), self._listen)
+        self._socket = in_network(Layout(NAME), node, self._listen)
         asyncio.get_running_loop().add_reader(self._socket, self._hear)
 
     def close(self) -> None:
