@@ -1,7 +1,6 @@
 """The proxy's modes: one endpoint's change and a full load, plan and kernel together, beside kube-proxy's ways.
 
-The peers are what kube-proxy does in the same place: for nftables a script by nft(8), for iptables all rules again by
-iptables-restore(8).
+The peer is what kube-proxy does in the same place: a script by nft(8). bench/iptables has that mode.
 """
 
 import os
@@ -14,10 +13,8 @@ from statistics import median
 
 from bench.result import Result
 from fairlead.host import cgroup2, namespaces
-from fairlead.host.iptables_nft import open_tables
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.ebpf import EbpfMode, Programs
-from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.nftables import nftables
 from fairlead.services.model import Endpoint, ServicePort, ServicePortName
 
@@ -31,15 +28,10 @@ def run() -> Iterator[Result]:
         for count in (1_000, 10_000, 30_000):
             yield from _measure("nftables", count, Path(folder) / f"n{count}", _nftables, CHANGES, "< 0.1")
             yield from _sockets(count, Path(folder) / f"e{count}")
-        yield from _measure("iptables", 5_000, Path(folder) / "i", _iptables, 10, "< 30")
 
 
 def _nftables(namespace: Path) -> Mode:
     return namespaces.run_in(namespace, lambda: nftables(NODE))
-
-
-def _iptables(namespace: Path) -> Mode:
-    return IptablesMode(open_tables(namespace=namespace), NODE)
 
 
 def _measure(
@@ -48,26 +40,25 @@ def _measure(
     namespaces.create(folder, ["net"])
     try:
         mode = make(folder / "net")
-        everything = dict(_service(number, 0) for number in range(count))
+        everything = dict(service(number, 0) for number in range(count))
         began = time.perf_counter()
         mode.apply(everything)
         load = time.perf_counter() - began
         delays = []
         for number in range(changes):
-            key, ports = _service(number * (count // changes), number + 1)
+            key, ports = service(number * (count // changes), number + 1)
             began = time.perf_counter()
             mode.apply({key: ports})
             delays.append(time.perf_counter() - began)
         change = sorted(delays)[len(delays) // 2] * 1e3
-        peer, what = _peer(name, folder / "net")
+        peer, what = _peer(folder / "net")
         yield Result(f"{name}, {count} Services × {ENDPOINTS}: one endpoint changes", change, "ms", what, peer, target)
         target = "< 1.5" if (name, count) == ("nftables", 10_000) else ""
         yield Result("  full load", load, "s", "", None, target)
-        if name == "nftables":
-            again = make(folder / "net")
-            began = time.perf_counter()
-            again.apply(everything)
-            yield Result("  taking over what is there", time.perf_counter() - began, "s", "a full load", load, target)
+        again = make(folder / "net")
+        began = time.perf_counter()
+        again.apply(everything)
+        yield Result("  taking over what is there", time.perf_counter() - began, "s", "a full load", load, target)
     finally:
         namespaces.remove(folder)
 
@@ -105,10 +96,10 @@ def _sockets(count: int, folder: Path) -> Iterator[Result]:
         return whole - (behind.seconds - before), whole
 
     try:
-        load, both = measured(dict(_service(number, 0) for number in range(count)))
-        delays = [measured(dict([_service(number * (count // CHANGES), number + 1)])) for number in range(CHANGES)]
+        load, both = measured(dict(service(number, 0) for number in range(count)))
+        delays = [measured(dict([service(number * (count // CHANGES), number + 1)])) for number in range(CHANGES)]
         change, whole = (median(each) * 1e3 for each in zip(*delays, strict=True))
-        peer, what = _peer("nftables", folder / "net")
+        peer, what = _peer(folder / "net")
         name = f"ebpf, {count} Services × {ENDPOINTS}: one endpoint changes"
         yield Result(name, change, "ms", what, peer, "< 0.05")
         yield Result("  and for packets from outside", whole, "ms", what, peer)
@@ -120,27 +111,16 @@ def _sockets(count: int, folder: Path) -> Iterator[Result]:
         namespaces.remove(folder)
 
 
-def _peer(name: str, namespace: Path) -> tuple[float, str]:
+def _peer(namespace: Path) -> tuple[float, str]:
     """Milliseconds of what another proxy would run for the same change."""
-    enter = ["nsenter", f"--net={namespace}", "--"]
-    if name == "nftables":
-        script = "add element ip kube-proxy hairpin-connections { 10.0.0.1 . 10.0.0.1 }\n"
-        argv, given = [*enter, "nft", "-f", "-"], script
-    else:
-        saved = subprocess.run([*enter, "iptables-save", "-t", "nat"], capture_output=True, text=True, check=True)
-        argv, given = [*enter, "iptables-restore", "--noflush"], _as_restored(saved.stdout)
+    script = "add element ip kube-proxy hairpin-connections { 10.0.0.1 . 10.0.0.1 }\n"
+    argv = ["nsenter", f"--net={namespace}", "--", "nft", "-f", "-"]
     began = time.perf_counter()
-    subprocess.run(argv, input=given, text=True, check=True, capture_output=True)
-    return (time.perf_counter() - began) * 1e3, "nft -f of one element" if name == "nftables" else "all rules again"
+    subprocess.run(argv, input=script, text=True, check=True, capture_output=True)
+    return (time.perf_counter() - began) * 1e3, "nft -f of one element"
 
 
-def _as_restored(saved: str) -> str:
-    """All of our chains, without the hooks that lead to them."""
-    lines = [line for line in saved.splitlines() if not line.startswith("-A ") or line.startswith("-A KUBE-")]
-    return "\n".join(lines) + "\n"
-
-
-def _service(number: int, generation: int) -> tuple[str, tuple[ServicePort, ...]]:
+def service(number: int, generation: int) -> tuple[str, tuple[ServicePort, ...]]:
     """The last of its endpoints is another in each generation."""
     endpoints = [Endpoint(f"10.{200 + n}.{number // 250}.{number % 250}", 8080, node="node2") for n in range(ENDPOINTS)]
     if generation:
