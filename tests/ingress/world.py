@@ -138,6 +138,7 @@ def world(folder: Path, **options: Any) -> Iterator[World]:
         subprocess.run(["ip", "addr", "replace", f"{address}/32", "dev", "lo"], check=True)
     given = replace(
         Options(
+            configmap="dev/nginx-configuration",
             publish_service="dev/entry",
             pod_name="p",
             pod_namespace="dev",

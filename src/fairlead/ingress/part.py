@@ -11,6 +11,7 @@ from fairlead.client.config import load
 from fairlead.client.events import Recorder, reference
 from fairlead.client.rest import Client
 from fairlead.ingress import fake_certificate
+from fairlead.ingress.adjusting import SETTINGS, Adjusting
 from fairlead.ingress.metrics import Metrics
 from fairlead.ingress.nginx.place import place
 from fairlead.ingress.nginx.process import Nginx
@@ -22,6 +23,7 @@ from fairlead.ingress.plan import sites
 from fairlead.ingress.plan.catalog import Catalog
 from fairlead.ingress.plan.defaults import Defaults
 from fairlead.ingress.plan.model import Problem
+from fairlead.ingress.resolving import resolve
 from fairlead.ingress.server import serve as serve_health
 from fairlead.ingress.status import Ours, StatusKeeper
 
@@ -79,6 +81,8 @@ class Controller:
             observed, options.prefix, sites.Controller(options.default_backend), options.default_certificate
         )
         self._recorder = Recorder(client, COMPONENT)
+        self._adjusting = Adjusting(options, self._catalog, nginx, self._recorder)
+        self._settings_changed = True
         self._ours = Ours(options, observed)
         self._status = StatusKeeper(client, options, observed, self._ours)
         self._metrics = Metrics(options)
@@ -96,6 +100,7 @@ class Controller:
             self._follow()
             tasks.create_task(self._sync_for_ever())
             tasks.create_task(self._status.run())
+            tasks.create_task(resolve(self._catalog, self._observed, self._mark))
 
     def _follow(self) -> None:
         self._observed.services.add_handler(self._on_service)
@@ -135,7 +140,13 @@ class Controller:
 
     def _on_config_map(self, key: str, _: ConfigMap | None, __: ConfigMap | None) -> None:
         self._catalog.config_map_changed(key)
+        if key == self._options.configmap:
+            self._settings_changed = True
         self._mark()
+
+    def _reread(self) -> None:
+        for key in list(self._catalog.claims):
+            self._catalog.put(key, self._observed.ingresses.get(key))
 
     def _on_class(self) -> None:
         """Which Ingresses are ours may have changed."""
@@ -168,7 +179,14 @@ class Controller:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            config_map = self._observed.config_map(self._options.configmap or "")
+            adjusted, self._settings_changed = self._settings_changed, False
+            if adjusted:
+                self._adjusting.plan(config_map, self._reread)
             plan = self._catalog.plan()
+            if adjusted:
+                plan.records[SETTINGS] = self._adjusting.record()
+                await self._adjusting.reload(config_map)
             await self._writer.write(plan.records)
             self._synced = True
             self._metrics.observe_sync(self._catalog)

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 LOOK = 0.005  # seconds between two looks whether it answers
 AGAIN, LONGEST = 0.1, 10.0  # seconds before nginx is started again, which double while it does not stay
 SETTLED = 10.0
+TRY_SECONDS = 30.0
 
 
 class Nginx:
@@ -60,15 +61,23 @@ class Nginx:
             await self._stop()
             shutil.rmtree(self.place.work, ignore_errors=True)
 
-    def reload(self, static: Static, defaults: Defaults) -> None:
+    async def reload(self, static: Static, defaults: Defaults) -> str:
         """Where the administrator has changed what only a reload changes; connections go on, websockets until the
-        shutdown timeout."""
-        if (static, defaults) == (self._static, self._defaults):
-            return
+        shutdown timeout. Answers what nginx does not like about it, empty where all is well."""
+        fresh = render(self.place, static, defaults)
+        if fresh == render(self.place, self._static, self._defaults):
+            self._static, self._defaults = static, defaults
+            return ""
+        file = self.place.folder / "nginx.conf.try"
+        file.write_text(fresh)
+        tried = await process.run(["nginx", "-q", "-t", "-c", str(file)], seconds=TRY_SECONDS)
+        if tried.code != 0:
+            return tried.output.decode(errors="replace").strip()
         self._static, self._defaults = static, defaults
         self._write()
         if self._pid is not None:
             os.kill(self._pid, signal.SIGHUP)
+        return ""
 
     async def _once(self) -> None:
         self.place.socket.unlink(missing_ok=True)

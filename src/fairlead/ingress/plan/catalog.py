@@ -73,9 +73,9 @@ class Catalog:
         self._pairs: dict[str, Pair | CertificateError] = {}
         self._faults: dict[str, str] = {}  # of records made of Secrets and ConfigMaps
         self._problems: dict[str, dict[str, tuple[Problem, ...]]] = {}  # claim → host → problems
+        self._own_config_maps: tuple[str, ...] = ()
         self._dirty = _Dirty(hosts={EVERY_HOST})
-        if own.backend is not None:
-            self._retarget("", (), (own.backend,))
+        self._retarget("", (), _targets_of(own))
         if default_certificate is not None:
             self._dirty.secrets.add(f"c:{default_certificate}")
 
@@ -104,9 +104,12 @@ class Catalog:
             self._problems.pop(key, None)
         return after
 
-    def set_own(self, own: sites.Controller) -> None:
-        """Other defaults: everything is read again."""
-        self.own = own
+    def set_own(self, own: sites.Controller, config_maps: Iterable[str] = ()) -> None:
+        """Other settings. The Ingresses are to be put again where the defaults are others."""
+        self._retarget("", _targets_of(self.own), _targets_of(own))
+        self._by_config_map.move("", self._own_config_maps, config_maps)
+        self._dirty.config_maps.update(self._own_config_maps, config_maps)
+        self.own, self._own_config_maps = own, tuple(config_maps)
 
     def service_changed(self, key: str) -> None:
         self._dirty.backends.update(self._by_service.get(key))
@@ -173,7 +176,7 @@ class Catalog:
                 self._problems.setdefault(each.key, {})[host] = tuple(found)
                 told.add(each.key)
         plan.records |= gone
-        for key in told:
+        for key in told - {""}:
             plan.problems[key] = self.problems(key)
         return plan
 
@@ -245,3 +248,7 @@ class Catalog:
             elif self._targets.pop(key, None) is not None:
                 self._by_service.move(key, (target.service_key,), ())
                 self._dirty.backends.add(key)
+
+
+def _targets_of(own: sites.Controller) -> tuple[Target, ...]:
+    return (*((own.backend,) if own.backend is not None else ()), *own.targets)

@@ -4,10 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from fairlead.api.types.networking import Ingress, IngressBackend
 from fairlead.ingress.plan.annotations import Parsed, parse
 from fairlead.ingress.plan.defaults import Defaults
 from fairlead.ingress.plan.model import Problem
+from fairlead.ingress.plan.options import Options
 from fairlead.ingress.plan.targets import Target
 
 EVERY_HOST = "_"
@@ -86,6 +89,7 @@ def claim(ingress: Ingress, prefix: str, defaults: Defaults) -> Claim:
     metadata = ingress.metadata
     namespace = metadata.namespace
     parsed = parse(metadata.annotations, prefix, namespace, allow_other_namespaces=defaults.allow_other_namespaces)
+    parsed = replace(parsed, options=_with_defaults(parsed.options, defaults))
     problems = list(parsed.problems)
     wanted = parsed.options.service_upstream
     direct = defaults.service_upstream if wanted is None else wanted
@@ -119,6 +123,15 @@ def claim(ingress: Ingress, prefix: str, defaults: Defaults) -> Claim:
     )
     created = metadata.creation_timestamp or ""
     return Claim(namespace, metadata.name, metadata.uid, created, rules, default, tls, parsed, tuple(problems))
+
+
+def _with_defaults(options: Options, defaults: Defaults) -> Options:
+    return msgspec.structs.replace(
+        options,
+        balance=options.balance or defaults.balance,
+        allow=options.allow or defaults.allow,
+        deny=options.deny or defaults.deny,
+    )
 
 
 def _fault(path: str) -> str:

@@ -18,3 +18,6 @@ class Defaults:
     service_upstream: bool = False
     allow_other_namespaces: bool = False
     strict_paths: bool = True
+    balance: str = ""
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()

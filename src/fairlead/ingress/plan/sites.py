@@ -34,6 +34,7 @@ class Controller:
     """What is the controller's own: `backend` serves what nobody else does."""
 
     backend: Target | None = None
+    targets: tuple[Target, ...] = ()  # of settings that hold for all
     defaults: Defaults = Defaults()  # noqa: RUF009  # frozen
 
 

@@ -6,6 +6,8 @@ local ffi = require("ffi")
 ffi.cdef([[
     void *ngx_http_lua_ffi_get_req_ssl_pointer(void *r, const char **err);
     int SSL_set_session_id_context(void *ssl, const unsigned char *context, unsigned int size);
+    void *SSL_get_session(void *ssl);
+    int SSL_SESSION_set1_id_context(void *session, const unsigned char *context, unsigned int size);
     int SSL_set_cipher_list(void *ssl, const char *list);
 ]])
 
@@ -23,11 +25,14 @@ local function connection()
     return found
 end
 
--- Sessions of this connection can only be taken up where the same text is bound: never, as it is bound too late.
+-- Sessions of this connection can only be taken up where the same text is bound: never, as OpenSSL compares before we
+-- can bind. TLS 1.2 has made its session by now, TLS 1.3 makes it later.
 function _M.bind(text)
     local ssl = connection()
     local digest = ngx.sha1_bin(text)
-    if not ssl or C.SSL_set_session_id_context(ssl, digest, #digest) ~= 1 then
+    local session = ssl and C.SSL_get_session(ssl)
+    if not ssl or C.SSL_set_session_id_context(ssl, digest, #digest) ~= 1
+        or (session ~= nil and C.SSL_SESSION_set1_id_context(session, digest, #digest) ~= 1) then
         return ngx.exit(ngx.ERROR)
     end
 end

@@ -113,6 +113,12 @@ function _M.rewrite()
     if location.secure and var.https == "on" then
         var.fl_hsts = current.hsts
     end
+    if current.set_headers then
+        local found = store.get("m:" .. current.set_headers)
+        for _, pair in ipairs(found and found.headers or {}) do
+            ngx.req.set_header(pair[1], pair[2])
+        end
+    end
     local profile = location.profile
     local reading = body.check(location, location.grpc)
     if location.options.mirror then

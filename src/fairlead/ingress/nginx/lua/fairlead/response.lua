@@ -1,6 +1,7 @@
 -- What is changed of an answer on its way to the client.
 
 local cors = require("fairlead.cors")
+local settings = require("fairlead.settings")
 local store = require("fairlead.store")
 local template = require("fairlead.template")
 
@@ -93,6 +94,13 @@ function _M.filter()
     local location = ctx.location
     if not location then
         return
+    end
+    local added = settings.get().add_headers
+    if added then
+        local found = store.get("m:" .. added)
+        for _, pair in ipairs(found and found.headers or {}) do
+            ngx.header[pair[1]] = pair[2]
+        end
     end
     if location.filters then
         for _, filter in ipairs(location.filters) do

@@ -1,0 +1,71 @@
+"""The ConfigMap's keys, while requests go on: some hold at once, some once nginx has reloaded."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.ingress.objects import ingress, path
+from tests.ingress.world import CLIENTS, World
+
+pytestmark = pytest.mark.netns
+
+
+@pytest.fixture
+def settings(cluster: World) -> Iterator[World]:
+    cluster.apply(ingress("set", {"set.test": [path("one")]}))
+    cluster.until(lambda: cluster.client.get("http://set.test/").status == 200)
+    yield cluster
+    write(cluster, {})
+
+
+def write(cluster: World, data: dict[str, str]) -> None:
+    metadata = {"name": "nginx-configuration", "namespace": "dev"}
+    cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+
+
+def test_a_size_holds_at_once(settings: World) -> None:
+    write(settings, {"proxy-body-size": "10"})
+    settings.until(lambda: settings.client.get("http://set.test/", method="POST", body=b"x" * 11).status == 413)
+    write(settings, {})
+    settings.until(lambda: settings.client.get("http://set.test/", method="POST", body=b"x" * 11).status == 200)
+
+
+def test_forwarded_headers_are_believed_when_they_are_to_be(settings: World) -> None:
+    told = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https", "x-forwarded-host": "outer.test"}
+
+    def seen() -> dict[str, str]:
+        headers: dict[str, str] = settings.client.get("http://set.test/", headers=told).json["headers"]
+        return headers
+
+    assert seen()["x-forwarded-for"] != "203.0.113.9"
+    assert seen()["x-original-forwarded-for"] == "203.0.113.9"
+    write(settings, {"use-forwarded-headers": "true"})
+    settings.until(lambda: seen()["x-forwarded-for"] == "203.0.113.9")
+    assert seen()["x-forwarded-proto"] == "https"
+    assert seen()["x-forwarded-host"] == "outer.test"
+
+
+def test_a_reload_loses_no_request(settings: World) -> None:
+    """Compression is nginx's own, so it takes one."""
+    write(settings, {"use-gzip": "true", "gzip-min-length": "10", "gzip-types": "application/json"})
+
+    def compressed() -> bool:
+        got = settings.client.get("http://set.test/", headers={"accept-encoding": "gzip"})
+        assert got.status == 200
+        return got.headers.get("content-encoding") == "gzip"
+
+    settings.until(compressed)
+
+
+def test_a_range_holds_for_all_hosts(settings: World) -> None:
+    write(settings, {"denylist-source-range": CLIENTS[0]})
+    settings.until(lambda: settings.client.get("http://set.test/", source=CLIENTS[0]).status == 403)
+    assert settings.client.get("http://set.test/", source=CLIENTS[1]).status == 200
+
+
+def test_what_cannot_be_taken_is_told_and_changes_nothing(settings: World) -> None:
+    write(settings, {"log-format-upstream": "$no_such_variable", "main-snippet": "x", "nonsense": "y"})
+    settings.until(
+        lambda: {"InvalidSettings", "InvalidAnnotation"} <= {each[1] for each in settings.events("nginx-configuration")}
+    )
+    assert settings.client.get("http://set.test/").status == 200
