@@ -54,6 +54,8 @@ def test_sockets_of_nodes_and_pods_and_packets_of_the_host_come_to_every_pod(
         assert set(machine.run(["sh", "-c", loop]).ok().out.split()) == everyone
     loop = f"for i in $(seq 20); do curl -sS --max-time 5 {VIP}; done"
     for pod in served:  # itself among them
+        own = kubectl.argv("exec", pod, "-n", "dev", "--", "/bin/cat", "/proc/self/cgroup", "/proc/1/cgroup").ok().out
+        assert len(re.findall(r"^0::/fairlead-default-[0-9a-f]{8}/node\d\.node$", own, re.MULTILINE)) == 2
         assert set(kubectl.argv("exec", pod, "-n", "dev", "--", "/bin/sh", "-c", loop).ok().out.split()) == everyone
         told = machine.fairlead("explain", "service/service-clusterip", "-n", "dev", "--from", f"pod/{pod}").ok().out
         assert re.search(rf"rule: bpf frontends {VIP}:80/TCP → one of 3 slots\n", told)

@@ -1,6 +1,7 @@
 """The eBPF mode: what sockets of a node and its pods meet, beside what all modes do; and what becomes of it when its
 process ends."""
 
+import os
 import socket
 import threading
 import time
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from fairlead.host import namespaces
+from fairlead.host import bpf, namespaces
+from fairlead.proxy.mode import Audited
 from fairlead.proxy.modes.ebpf import Programs, refused
 from fairlead.services.model import ServicePort, ServicePortName
 from tests.packetflow.conftest import Proxies
@@ -191,6 +193,35 @@ def test_programs_go_when_the_mode_is_cleaned_up_by_another_process(proxies: Pro
     other.clean_up()
     assert not Programs(folder, "IPv4").are_there()
     assert Programs(proxies.lab.namespace("node2").with_name("cgroup"), "IPv4").are_there()
+
+
+@pytest.mark.parametrize("damage", ["a program is detached", "an element is deleted"])
+def test_what_somebody_takes_away_is_found_and_made_again(proxies: Proxies, damage: str) -> None:
+    folder, mode = proxies.lab.namespace("node1").with_name("cgroup"), proxies.nodes["node1"]
+    state: dict[str, tuple[ServicePort, ...]] = {"dev/web": (service(endpoints=(A, B)),)}
+    proxies.apply(state)
+    assert isinstance(mode, Audited)
+    assert mode.audit(list(state), fixed=True)
+    before = mode.generation()
+    if damage == "a program is detached":
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        program = bpf.program_by_id(bpf.attached(descriptor, "connect4")[0])
+        bpf.detach(descriptor, "connect4", program)
+        os.close(program)
+        os.close(descriptor)
+        time.sleep(0.6)
+        assert mode.generation() != before
+    else:
+        maps = Programs(folder, "IPv4").find_maps()
+        ((key, _), *_more) = maps["slots"].items()
+        maps["slots"].delete(key)
+        for each in maps.values():
+            each.close()
+    assert proxies.lab.connect("idle", CLUSTER_IP, "TCP", PORT, silence=PATIENCE).verdict == "deliver"  # meanwhile
+    assert not mode.audit(list(state), fixed=True)
+    mode.restart()
+    mode.apply(state)
+    assert mode.audit(list(state), fixed=True)
 
 
 def test_where_programs_cannot_be_the_reason_is_told(proxies: Proxies, tmp_path: Path) -> None:

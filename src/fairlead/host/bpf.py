@@ -43,6 +43,9 @@ _ELEMENT = struct.Struct("=IxxxxQQQ")
 class BpfError(OSError):
     """The kernel refused."""
 
+    def __str__(self) -> str:
+        return str(self.strerror)
+
 
 def _bpf(command: int, attributes: bytes) -> int:
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
@@ -168,7 +171,8 @@ def load_program(name: str, hook: str, program: Program, maps: dict[str, Map], l
             return call(1, log)
         except BpfError:
             said = log.value.decode(errors="replace").strip().splitlines()
-            raise BpfError(error.errno, f"program {hook}: {error.strerror}: {' / '.join(said[-3:])}") from error
+            why = " / ".join([str(error), *said[-3:]])
+            raise BpfError(error.errno, f"program {hook}: {why}") from error
 
 
 def attached(folder: int, hook: str) -> list[int]:

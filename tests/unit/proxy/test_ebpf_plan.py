@@ -56,7 +56,7 @@ ENDPOINTS = st.lists(
         st.sampled_from(["node1", "node2"]),
     ),
     unique_by=lambda each: each[:2],
-    max_size=8,
+    max_size=5,
 ).map(tuple)
 POLICY = st.sampled_from(["Cluster", "Local"])
 PORTS = st.builds(
@@ -80,7 +80,7 @@ def _usable(wanted: Wanted) -> set[tuple[str, int]]:
     return {endpoint for each in wanted.sets.values() for endpoint in each.line}
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STATES, min_size=1, max_size=5))
 def test_after_every_step_a_connection_comes_to_an_endpoint_of_before_or_after(
     states: list[tuple[ServicePort, ...]],
@@ -101,7 +101,7 @@ def test_after_every_step_a_connection_comes_to_an_endpoint_of_before_or_after(
     assert maps == Maps()
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(STATES)
 def test_what_a_pod_dials_is_what_the_model_says_or_is_left_to_packets(state: tuple[ServicePort, ...]) -> None:
     maps = Maps()
@@ -118,7 +118,7 @@ def test_what_a_pod_dials_is_what_the_model_says_or_is_left_to_packets(state: tu
             assert (maps.frontends[frontend].affinity or None) == expected.sticky or not expected.to
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(STATES)
 def test_what_is_plain_is_not_left_to_packets(state: tuple[ServicePort, ...]) -> None:
     found = plan(state, NODE, NOTHING, itertools.count(1).__next__, 0).frontends

@@ -5,7 +5,10 @@ loads programs with maps of its own, fills these, and only then puts each progra
 the programs have learned of clients and sockets stays: new programs use the maps of the old for that.
 """
 
+import logging
 import os
+import secrets
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -18,11 +21,14 @@ from fairlead.services.model import Family
 
 LEARNED = ("clients", "flows", "peers")
 FILLED = ("frontends", "slots", "members")
+MOMENT = 0.5  # seconds
 UNSEEN = "the node's cgroup2 hierarchy is not mounted here"
 LEAST = 1 << 14  # elements of a map that is filled
 # Answers and names first: they only need what was learned.
 HOOKS4 = ("recvmsg4", "getpeername4", "sendmsg4", "connect4")
 HOOKS6 = ("recvmsg6", "getpeername6", "sendmsg6", "connect6")  # IPv4 sockets of AF_INET6, too
+
+log = logging.getLogger(__name__)
 
 
 class ProgramsError(Exception):
@@ -38,6 +44,8 @@ class Programs:
         self._number = family[-1]
         self._hooks = HOOKS6 if family == "IPv6" else (*HOOKS4, *HOOKS6)
         self._maps: dict[str, bpf.Map] = {}
+        self._looked = 0.0
+        self._seen: object = None  # the programs that were there then
 
     def start(self, elements: Sequence[Element]) -> None:
         """Takes the place of what is there, with these elements and no others. Raises ProgramsError."""
@@ -63,6 +71,7 @@ class Programs:
         except (bpf.BpfError, ObjectError) as error:
             raise ProgramsError(str(error)) from error
         finally:
+            self._looked = 0.0
             _close(folder, programs.values(), *before.values())
 
     def change(self, elements: Iterable[Element]) -> None:
@@ -101,6 +110,36 @@ class Programs:
         found = self._attached(folder)
         _close(folder, *found.values())
         return bool(found)
+
+    def generation(self) -> object:
+        """Another one after programs came or went at the hooks, whoever does it; seen a moment later."""
+        now = time.monotonic()
+        if now - self._looked > MOMENT:
+            self._looked, self._seen = now, None
+            try:
+                folder = self._open()
+                self._seen = tuple(tuple(bpf.attached(folder, hook)) for hook in self._hooks)
+                os.close(folder)
+            except (ProgramsError, bpf.BpfError) as error:
+                log.warning("cannot look at the programs: %s", error)
+        return self._seen
+
+    def are_whole(self) -> bool:
+        """Whether there is one at each hook, of ours or of a proxy that has taken our place."""
+        try:
+            folder = self._open()
+        except ProgramsError:
+            return False
+        found = self._attached(folder)
+        _close(folder, *found.values())
+        return set(found) == set(self._hooks)
+
+    def have(self, elements: Iterable[Element]) -> bool:
+        """Whether all of them are in our maps. Raises ProgramsError."""
+        try:
+            return all(self._maps[name].lookup(key) == value for name, key, value in elements)
+        except bpf.BpfError as error:
+            raise ProgramsError(str(error)) from error
 
     def find_maps(self) -> dict[str, bpf.Map]:
         """Those that the attached programs use; the caller closes them. Raises ProgramsError."""
@@ -180,7 +219,7 @@ def refused(cgroup: Path | None) -> str | None:
     """Why the programs cannot be loaded and attached here; None: they can. Tried on a folder of its own beneath."""
     if cgroup is None:
         return UNSEEN
-    probe = cgroup / f"fairlead-probe-{os.getpid()}"
+    probe = cgroup / f"fairlead-probe-{secrets.token_hex(4)}"
     try:
         probe.mkdir()
     except OSError as error:

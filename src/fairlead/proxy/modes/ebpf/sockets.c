@@ -112,8 +112,8 @@ MAP(members, HASH, struct member, u32, 1, NO_PREALLOC);
 /* The programs' own: a client's endpoint; a datagram socket's endpoint at a frontend; and where a socket believes to be
  * connected. The oldest make room. */
 MAP(clients, LRU_HASH, struct client, struct known, 16384, 0);
-MAP(flows, LRU_HASH, struct flow, struct endpoint, 16384, 0);
-MAP(peers, LRU_HASH, struct peer, struct endpoint, 65536, 0);
+MAP(flows, LRU_HASH, struct flow, struct endpoint, 8192, 0);
+MAP(peers, LRU_HASH, struct peer, struct endpoint, 32768, 0);
 
 INLINE int is_member(u32 set, const struct endpoint *endpoint)
 {
