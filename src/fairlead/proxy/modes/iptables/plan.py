@@ -57,6 +57,9 @@ class _Planner:
             self._refuse(SERVICES, address)
         if port.external or port.node_port is not None:
             self._from_outside()
+        if port.health_check_port is not None:
+            said = self._comment("health check node port")
+            self._share("filter", NODE_PORTS, f"{said} -m tcp -p tcp --dport {port.health_check_port} -j ACCEPT")
 
     def _from_outside(self) -> None:
         port = self._port
