@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from fairlead.host import namespaces
+from fairlead.proxy.modes.iptables import IptablesMode
 from tests.packetflow.conftest import Proxies
 from tests.packetflow.lab import NODES, PATIENCE, Lab
 from tests.packetflow.modes import change_node
@@ -28,6 +29,9 @@ def test_the_node_dials_itself(iptables: Proxies, protocol: str, policy: str) ->
     seen = {iptables.lab.connect("node1", "127.0.0.1", protocol, NODE_PORT, silence=PATIENCE) for _ in range(30)}
     assert {each.endpoint for each in seen} == {A[:2], C[:2]}  # by the policy Local, too: the node is inside
     assert not {each.peer for each in seen} & {"127.0.0.1"}
+    mode = iptables.nodes["node1"]
+    assert isinstance(mode, IptablesMode)
+    assert mode.packets()["localhost_nodeports_accepted"] >= len(seen)
     assert iptables.lab.connect("client", NODES["node1"], protocol, NODE_PORT, silence=PATIENCE).verdict == "deliver"
 
 
