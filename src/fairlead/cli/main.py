@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import fairlead
-from fairlead.cli import cluster, demo, explain, image, ingress, parts
+from fairlead.cli import cluster, demo, explain, image, ingress, loadbalancer, parts
 
 
 class Group(click.Group):
@@ -54,7 +54,15 @@ def cli() -> None:
     """
 
 
-for command in (*cluster.COMMANDS, demo.demo, explain.explain, image.image, ingress.ingress, *parts.COMMANDS):
+for command in (
+    *cluster.COMMANDS,
+    demo.demo,
+    explain.explain,
+    image.image,
+    ingress.ingress,
+    loadbalancer.loadbalancer,
+    *parts.COMMANDS,
+):
     cli.add_command(command)
 
 

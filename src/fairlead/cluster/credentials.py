@@ -22,6 +22,7 @@ USERS = {
     "admin": Subject("kubernetes-admin", ("system:masters",)),
     "controllers": Subject("system:kube-controller-manager"),
     "scheduler": Subject("system:kube-scheduler"),
+    "loadbalancer": Subject("system:cloud-controller-manager"),
 }
 
 

@@ -16,7 +16,9 @@ IP_FAMILIES = {"dual": ("IPv4", "IPv6"), "ipv4": ("IPv4",), "ipv6": ("IPv6",)}
 DOMAIN = "cluster.local"
 SERVICE_NUMBER, DNS_NUMBER = 1, 10  # where in the Services' range the API and the DNS are
 API_PORT = 6443
+DEVICE = 2  # the last byte of the load balancer's own address
 FIRST_NODE = 100  # the last byte of the first node's address
+FIRST_LOAD_BALANCER, LAST_LOAD_BALANCER = 200, 250  # after the last of a hundred nodes
 CONTROL_PLANE = "master"
 IMAGES = Path("/var/lib/fairlead/images")
 
@@ -100,8 +102,9 @@ class NodePlan:
 
 @dataclass(frozen=True, slots=True)
 class AddressPlan:
-    """The network between host and nodes, `192.168.109.0/24` and `fd00:192:168:109::/64`: the host is .1 and ::1,
-    nodes begin at .100 and ::100. The first names it, also where no node has an address of it."""
+    """The network between host and nodes, `192.168.109.0/24` and `fd00:192:168:109::/64`: the host is .1 and ::1, the
+    load balancer .2, nodes begin at .100 and ::100, the load balancer's addresses for Services at .200. The first names
+    it, also where no node has an address of it."""
 
     network: str
     ip_family: str
@@ -119,6 +122,19 @@ class AddressPlan:
     @property
     def host(self) -> str:
         return self.hosts[0]
+
+    @property
+    def device(self) -> tuple[str, ...]:
+        """The load balancer's own addresses in that network."""
+        return tuple(_in_lan(self.network, family, DEVICE) for family in self.families)
+
+    @property
+    def load_balancers(self) -> tuple[str, ...]:
+        """The ranges of addresses for Services of the type LoadBalancer."""
+        first, last = FIRST_LOAD_BALANCER, LAST_LOAD_BALANCER
+        return tuple(
+            f"{_in_lan(self.network, each, first)}-{_in_lan(self.network, each, last)}" for each in self.families
+        )
 
     @property
     def pod_cidrs(self) -> tuple[str, ...]:

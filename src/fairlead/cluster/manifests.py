@@ -7,6 +7,7 @@ from fairlead.api.resources import BY_KIND
 from fairlead.api.status import ApiError
 from fairlead.client.rest import Client
 from fairlead.cluster import dns_manifests as dns
+from fairlead.cluster import load_balancer_manifests as load_balancer
 from fairlead.cluster.credentials import server
 from fairlead.cluster.layout import AddressPlan
 from fairlead.proxy.configuration import DEFAULT_MODE
@@ -58,6 +59,7 @@ def objects(proxy_mode: str, plan: AddressPlan) -> list[Json]:
         _proxy_config(proxy_mode, plan),
         _proxy(plan),
         *dns.objects(plan),
+        load_balancer.pools(plan),
     ]
 
 

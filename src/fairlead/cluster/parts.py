@@ -61,6 +61,12 @@ def parts_of(layout: Layout, plan: AddressPlan, *, image_aliases: bool) -> list[
             f"--cluster-cidr={','.join(plan.pod_cidrs)}",
         ),
         part("scheduler", "scheduler", f"--kubeconfig={pki / 'scheduler.conf'}"),
+        part(
+            "loadbalancer",
+            "loadbalancer",
+            f"--kubeconfig={pki / 'loadbalancer.conf'}",
+            network=str(layout.namespace("loadbalancer")),
+        ),
     ]
     alone = len(plan.nodes) == 1  # then its pods have nowhere else to go
     return found + [

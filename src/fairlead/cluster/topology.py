@@ -1,7 +1,8 @@
 """The cluster's network on one machine: a node is a network namespace, a bridge in one more is the LAN between them.
 
-The host has one leg in that LAN, as a machine beside the nodes: it reaches node addresses and node ports, and nothing
-of pods or Services. No node has a way out.
+The host has one leg in that LAN, as a machine beside the nodes: it reaches node addresses, node ports and the load
+balancer's addresses, and nothing of pods or other Services. No node has a way out. The load balancer is one more
+machine of that LAN.
 """
 
 import contextlib
@@ -13,14 +14,20 @@ from fairlead.host import namespaces, sysctl
 from fairlead.host.netlink import Netlink
 
 BRIDGE, DEAD_END = "lan0", "kube-dead"
-LAN = "lan"
+LAN, DEVICE = "lan", "loadbalancer"
 OURS = (*POD_CIDRS.values(), *SERVICE_CIDRS.values())
-NODE = {"net.ipv4.ip_forward": "1", "net.ipv4.conf.all.rp_filter": "0"}
-NODE6 = {
-    "net.ipv6.conf.all.forwarding": "1",
+NODE = {
+    "net.ipv4.ip_forward": "1",
+    "net.ipv4.conf.all.rp_filter": "0",
+    # Of addresses that only kube-proxy has, as IPVS' on kube-ipvs0, the LAN hears nothing: the load balancer has them.
+    "net.ipv4.conf.all.arp_ignore": "1",
+    "net.ipv4.conf.all.arp_announce": "2",
+}
+QUIET6 = {
     "net.ipv6.conf.default.accept_dad": "0",  # addresses are ours to give: no second until one can be used
     "net.ipv6.conf.default.accept_ra": "0",
 }
+NODE6 = {"net.ipv6.conf.all.forwarding": "1", **QUIET6}
 
 
 def host_interface(layout: Layout) -> str:
@@ -40,6 +47,8 @@ def build(layout: Layout, plan: AddressPlan) -> None:
     for node in plan.nodes:
         if not namespaces.is_pinned(layout.namespace(node.name)):
             _build_node(layout, plan, node)
+    if not namespaces.is_pinned(layout.namespace(DEVICE)):
+        _build_device(layout, plan)
     _join_host(layout, plan)
 
 
@@ -70,6 +79,24 @@ def _build_node(layout: Layout, plan: AddressPlan, node: NodePlan) -> None:
             if other is not node:
                 for pods, address in zip(other.pod_cidrs, other.addresses, strict=True):
                     own.route_add(pods, via=address)
+    own.close()
+
+
+def _build_device(layout: Layout, plan: AddressPlan) -> None:
+    path = layout.namespace(DEVICE)
+    namespaces.create(path.parent, ("net", "uts"), hostname=DEVICE)
+    own = Netlink(path, lambda: sysctl.write(QUIET6 if "IPv6" in plan.families else {}))
+    lan = Netlink(layout.namespace(LAN))
+    with _Opened(path) as inside:
+        lan.veth_add(DEVICE, "eth0", inside)
+    lan.link_set_master(DEVICE, lan.link_index(BRIDGE))
+    lan.close()
+    leg = own.link_index("eth0")
+    with own:
+        own.link_up("lo")
+        own.link_up("eth0")
+        for address in plan.device:
+            own.address_add(leg, lan_prefix(address))
     own.close()
 
 

@@ -329,6 +329,7 @@ def warm_up() -> None:
     import fairlead.dns.part
     import fairlead.dns.watcher
     import fairlead.dns.worker
+    import fairlead.loadbalancer.part
     import fairlead.node.part
     import fairlead.proxy.part
     import fairlead.scheduler.part  # noqa: F401

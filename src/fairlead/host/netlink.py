@@ -17,7 +17,8 @@ from fairlead.host import namespaces
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_ROOT, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE = 1, 4, 0x300, 0x400, 0x200, 0x100
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
-RTM_NEWADDR, RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWNEIGH = 20, 24, 25, 26, 28
+RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWNEIGH = 24, 25, 26, 28
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_FD = 1, 3, 4, 10, 18, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_F_NODAD = 1, 2, 4, 2
@@ -151,6 +152,22 @@ class Netlink:
             last = int.from_bytes(packed, "big") | (1 << (32 - size)) - 1
             body += _attribute(IFA_BROADCAST, last.to_bytes(4, "big"))
         self._change(RTM_NEWADDR, body, NLM_F_CREATE | NLM_F_REPLACE)
+
+    def address_delete(self, index: int, interface: str) -> None:
+        family, packed, size = _network(interface)
+        body = struct.pack("=BBBBI", family, size, 0, 0, index)
+        self._change(RTM_DELADDR, body + _attribute(IFA_LOCAL, packed) + _attribute(IFA_ADDRESS, packed))
+
+    def addresses(self, index: int) -> list[str]:
+        """Of one interface: `10.0.0.1/24`."""
+        found = []
+        for answer in self._ask(RTM_GETADDR, struct.pack("=BBBBI", socket.AF_UNSPEC, 0, 0, 0, 0), dump=True):
+            family, size, _, _, owner = struct.unpack_from("=BBBBI", answer)
+            named = _attributes(answer[8:])
+            packed = named.get(IFA_LOCAL) or named.get(IFA_ADDRESS)
+            if owner == index and packed is not None:
+                found.append(f"{socket.inet_ntop(family, packed)}/{size}")
+        return found
 
     def route_add(
         self,

@@ -137,6 +137,15 @@ ROLES: tuple[Json, ...] = (
         EVENTS,
     ),
     _role(
+        "system:cloud-controller-manager",
+        ("", ["services"], (*READ, "patch", "update")),
+        ("", ["services/status"], ("patch", "update")),
+        ("", ["nodes", "configmaps"], READ),
+        ("discovery.k8s.io", ["endpointslices"], READ),
+        ("coordination.k8s.io", ["leases"], (*READ, "create", "patch", "update")),
+        EVENTS,
+    ),
+    _role(
         "system:kubelet-api-admin",
         ("", ["nodes", "nodes/proxy", "nodes/log", "nodes/metrics", "nodes/stats"], (*READ, "create", "proxy")),
     ),
@@ -160,6 +169,12 @@ BINDINGS: tuple[Json, ...] = (
     _binding("system:kube-dns", "system:kube-dns", "ServiceAccount", "kube-system/kube-dns"),
     _binding(
         "system:kube-controller-manager", "system:kube-controller-manager", "User", "system:kube-controller-manager"
+    ),
+    _binding(
+        "system:cloud-controller-manager",
+        "system:cloud-controller-manager",
+        "User",
+        "system:cloud-controller-manager",
     ),
     _binding("system:kube-scheduler", "system:kube-scheduler", "User", "system:kube-scheduler"),
 )

@@ -1,0 +1,97 @@
+"""The load balancer as a part: Services, nodes and pools in, addresses and what answers at them out."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from fairlead.api.types.core import ConfigMap, Node
+from fairlead.client.config import load
+from fairlead.client.events import Recorder, reference
+from fairlead.client.informer import Informer
+from fairlead.client.rest import Client
+from fairlead.client.workqueue import run
+from fairlead.loadbalancer.asking import Service
+from fairlead.loadbalancer.configuration import CONFIG_KEY, CONFIG_MAP, DEVICE, ConfigurationError, parse
+from fairlead.loadbalancer.controller import Controller
+from fairlead.loadbalancer.device.apply import Device
+from fairlead.loadbalancer.device.serving import DeviceServing
+from fairlead.loadbalancer.nodes import eligible
+from fairlead.loadbalancer.serving import Serving
+
+log = logging.getLogger(__name__)
+
+WORKERS = 8
+COMPONENT = "service-controller"  # as the events of a cloud's are from
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`configmap` is "namespace/name"; `interface` is where clients and nodes are."""
+
+    kubeconfig: str | None = None
+    configmap: str = CONFIG_MAP
+    interface: str = "eth0"
+    health_port: int = 10256
+
+
+async def serve(options: Options) -> None:
+    """Runs until cancelled; what serves by then goes on."""
+    client = Client(load(options.kubeconfig), user_agent="fairlead-loadbalancer")
+    serving = DeviceServing(Device(options.interface), options.health_port)
+    try:
+        await LoadBalancer(options, client, serving, DEVICE).run()
+    finally:
+        await client.close()
+
+
+class LoadBalancer:
+    def __init__(self, options: Options, client: Client, serving: DeviceServing, class_: str) -> None:
+        namespace, _, name = options.configmap.partition("/")
+        self._recorder = Recorder(client, COMPONENT)
+        self._serving: Serving = serving
+        self._start_serving = serving.start
+        self._services = Informer(client, "services", Service)
+        self._nodes = Informer(client, "nodes", Node)
+        self._configs = Informer(
+            client, "configmaps", ConfigMap, namespace=namespace, field_selector=f"metadata.name={name}"
+        )
+        self._controller = Controller(client, self._recorder, self._services, class_, serving)
+        self._known: frozenset[str] | None = None  # nodes
+
+    async def run(self) -> None:
+        informers = (self._services, self._nodes, self._configs)
+        async with asyncio.TaskGroup() as tasks:
+            for each in informers:
+                tasks.create_task(each.run())
+            tasks.create_task(self._recorder.run())
+            tasks.create_task(self._serving.run())
+            for each in informers:
+                await each.synced()
+            self._nodes.add_handler(lambda *_: self._on_nodes())
+            self._on_nodes()
+            self._configs.add_handler(lambda _key, _old, new: self._on_config(new))
+            self._controller.start()
+            self._start_serving()
+            tasks.create_task(run(self._controller.queue, WORKERS, self._controller.reconcile, "load balancer"))
+
+    def _on_nodes(self) -> None:
+        found = eligible(self._nodes.items.values())
+        self._serving.set_nodes(found)
+        names = frozenset(found)
+        if self._known is not None and names != self._known:
+            self._controller.nodes_changed(any_=bool(names))
+        self._known = names
+
+    def _on_config(self, config: ConfigMap | None) -> None:
+        """Pools that cannot be read, or are gone, are told, and those before stay: nobody loses an address by it."""
+        if config is None:
+            return
+        try:
+            found = parse(config.data.get(CONFIG_KEY, ""))
+        except ConfigurationError as error:
+            message = f"{CONFIG_KEY}: {error}"
+            log.warning("%s", message)
+            involved = reference(config, "ConfigMap", "v1")
+            self._recorder.event(involved, "Warning", "InvalidConfiguration", message)
+            return
+        self._controller.configure(found)
