@@ -13,13 +13,19 @@ IPVS_KERNEL := .cache/uml/bin/linux.uml
 
 .PHONY: setup up down test check bench clean
 
-setup: .cache/setup.stamp $(VERSIONED_KUBECTL) $(IPVS_KERNEL) $(PROGRAMS)
+setup: .cache/setup.stamp $(VERSIONED_KUBECTL) $(IPVS_KERNEL) $(PROGRAMS) .cache/images.stamp
 
 .cache/setup.stamp: Makefile pyproject.toml
 	@mkdir -p .cache
 	tools/install-packages.sh $(PACKAGES) $(TEST_PACKAGES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# The tutorial's images. They would be made when a first pod asks; so nobody waits for them.
+.cache/images.stamp: .cache/setup.stamp
+	for name in nginx tomcat ingress-controller; do \
+		$(BIN)/fairlead image from-package $$name --tag fairlead.dev/$$name >/dev/null || exit 1; done
 	@touch $@
 
 # kubectl 1.20, the one Debian ships, beside whichever newer one the machine has.

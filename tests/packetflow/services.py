@@ -58,6 +58,7 @@ SERVICES: dict[str, dict[str, Any]] = {
     "some are near": {"endpoints": (A, B, C), "near": frozenset({B[:2], C[:2]})},
     "some are near, external Local": {"endpoints": (A, C), "near": frozenset({C[:2]}), "external_policy": "Local"},
     "the near ones are not ready": {"endpoints": (A, UNREADY), "near": frozenset({UNREADY[:2]})},
+    "asked for its health": {"endpoints": (A, C), "external_policy": "Local", "health_check_port": 32100},
     "another target port": {"endpoints": (endpoint("b", 8080), endpoint("d", 8080))},
 }
 # What a family changes is only how an address is written: IPv6 by TCP has every Service, and UDP the first few.

@@ -133,7 +133,7 @@ class Authorizer:
         found: list[Grant] = []
         for subject in [("User", user.name), *(("Group", group) for group in user.groups)]:
             for namespace, ref in self._subjects.get(subject, ()):
-                found += [(namespace, rule) for rule in self._rules(ref, namespace)]
+                found += [(namespace, rule) for rule in self.rules_of(ref.kind, ref.name, namespace) or ()]
         return found
 
     def _bindings(self) -> dict[tuple[str, str], list[tuple[str | None, _RoleRef]]]:
@@ -148,11 +148,12 @@ class Authorizer:
                     subjects.setdefault((kind, name), []).append((entry.namespace, binding.role_ref))
         return subjects
 
-    def _rules(self, ref: _RoleRef, namespace: str | None) -> tuple[Rule, ...]:
-        resource: Resource = ROLES if ref.kind == "Role" else CLUSTER_ROLES
-        key = f"{resource.prefix}{namespace}/{ref.name}" if ref.kind == "Role" else resource.prefix + ref.name
+    def rules_of(self, kind: str, name: str, namespace: str | None) -> tuple[Rule, ...] | None:
+        """Of a Role or ClusterRole; None where it is not there."""
+        resource: Resource = ROLES if kind == "Role" else CLUSTER_ROLES
+        key = f"{resource.prefix}{namespace}/{name}" if kind == "Role" else resource.prefix + name
         entry = self._cache.get(resource.prefix, key)
-        return () if entry is None else msgspec.json.decode(entry.body, type=_Role).rules or ()
+        return None if entry is None else msgspec.json.decode(entry.body, type=_Role).rules or ()
 
 
 def forbidden(user: User, asked: Attributes) -> ApiError:

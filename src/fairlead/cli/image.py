@@ -40,7 +40,10 @@ def load(archive: str) -> None:
 @click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text")
 def list_(output: str) -> None:
     """List the images that are here."""
-    found = _store().list()
+    from fairlead.runtime.images.from_package import MADE
+
+    # What was made here has a name with a hash beside those that lead to it.
+    found = [each for each in _store().list() if not each.name.startswith(f"{MADE}/")]
     if output == "json":
         click.echo(json.dumps([{"name": each.name, "id": each.id, "size": each.size} for each in found]))
         return

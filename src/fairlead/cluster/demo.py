@@ -56,8 +56,10 @@ async def _deploy(layout: Layout) -> None:
         async with asyncio.timeout(SECONDS):
             while True:
                 found = await client.get("deployments.apps", "pc-deployment", NAMESPACE, type=Deployment)
-                endpoints = await client.get("endpoints", "service-nodeport", NAMESPACE, type=dict[str, Any])
-                if found.status.available_replicas == found.spec.replicas and endpoints.get("subsets"):
+                # Not by its name: its controller may not have made it yet.
+                endpoints = await client.list("endpoints", type=dict[str, Any], namespace=NAMESPACE)
+                served = {each["metadata"]["name"] for each in endpoints.items if each.get("subsets")}
+                if found.status.available_replicas == found.spec.replicas and "service-nodeport" in served:
                     break
                 await asyncio.sleep(0.02)
     finally:

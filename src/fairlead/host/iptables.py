@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fairlead.host import namespaces, sysctl
+from fairlead.host.nfacct import Counters
 from fairlead.host.xtables import TableSizes
 
 LOCK_SECONDS, MOST_SECONDS = 5, 120.0
@@ -78,6 +79,10 @@ class Tables(Protocol):
     def set_kernel(self, name: str, value: str) -> None:
         """A setting of the same network."""
 
+    @property
+    def counters(self) -> Counters:
+        """Of the same network."""
+
 
 class Iptables:
     """`namespace`: the network to work in, by path; None: this process's own. `variant`: "iptables-nft",
@@ -88,6 +93,7 @@ class Iptables:
     def __init__(self, variant: str, *, ipv6: bool = False, namespace: Path | None = None) -> None:
         self._enter = [] if namespace is None else ["nsenter", f"--net={namespace}", "--"]
         self._namespace = namespace
+        self.counters = Counters(namespace)
         self._program = variant.replace("iptables", "ip6tables") if ipv6 else variant
         self._sizes = TableSizes(ipv6=ipv6, namespace=namespace) if variant == "iptables-legacy" else None
         self._seen: tuple[object, dict[str, Found]] | None = None  # in which generation, what

@@ -19,6 +19,7 @@ from fairlead.host.iptables import (
     legacy_is_used,
 )
 from fairlead.host.iptables_rule import EXPRESSIONS, UnknownShapeError, encode, jump_of
+from fairlead.host.nfacct import Counters
 from fairlead.host.nfnetlink import NfnetlinkError
 from fairlead.host.nft_wire import APPEND, CREATE, ECHO, Message, NftSocket, attribute, attributes, nested, number, text
 
@@ -46,6 +47,7 @@ class IptablesNft:
         self._socket = (
             NftSocket(family) if namespace is None else namespaces.run_in(namespace, lambda: NftSocket(family))
         )
+        self.counters = Counters(namespace)
         self._program = program
         self._ipv6 = ipv6
         self._namespace = namespace

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+from fairlead.host.nfacct import LONGEST
 from fairlead.host.nft_wire import attribute, attributes, nested, number, text
 
 NAME, DATA, ELEMENT = 1, 2, 1  # of an expression, in a list of them
@@ -206,6 +207,14 @@ def _recent(rule: _Reading) -> bytes:
     return _compat("match", "recent", 1, head + b"\0\0" + b"\xff" * 16 + b"\0" * 4)
 
 
+def _nfacct(rule: _Reading) -> bytes:
+    rule.expect("--nfacct-name")
+    name = rule.take().encode()
+    if len(name) > LONGEST:
+        raise UnknownShapeError(rule.rule)
+    return _compat("match", "nfacct", 1, name.ljust(LONGEST + 1, b"\0") + bytes(8))
+
+
 _MATCHES: dict[str, Callable[[_Reading], bytes]] = {
     "comment": _comment,
     "tcp": _ports("tcp"),
@@ -216,6 +225,7 @@ _MATCHES: dict[str, Callable[[_Reading], bytes]] = {
     "mark": _mark,
     "statistic": _statistic,
     "recent": _recent,
+    "nfacct": _nfacct,
 }
 
 

@@ -41,6 +41,28 @@ class Nft:
             raise NftError(errors.decode(errors="replace").strip() or "nft failed without a word")
         return output.decode(errors="replace")
 
+    def run_apart(self, script: str) -> None:
+        """As `run`, by a child: what the library takes for a long script is gone with it. Raises NftError."""
+        ours, theirs = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            self._run_in_child(script, theirs)
+        os.close(theirs)
+        with os.fdopen(ours, "rb") as told:
+            said = told.read().decode(errors="replace")
+        _, status = os.waitpid(pid, 0)
+        if said or status:
+            raise NftError(said or "the child has ended")
+
+    def _run_in_child(self, script: str, told: int) -> None:
+        """Does not return."""
+        try:
+            self.run(script)
+        except NftError as error:
+            os.write(told, str(error).encode())
+        finally:
+            os._exit(0)
+
     def close(self) -> None:
         self._library.nft_ctx_free(self._context)
 

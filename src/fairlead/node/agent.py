@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fairlead.api.types.core import Node, Pod
 from fairlead.client.events import Recorder
 from fairlead.client.informer import Informer
 from fairlead.client.rest import Client
+from fairlead.host.conntrack import forget_udp
 from fairlead.node.images import Images
 from fairlead.node.ipam import Pool, Pools
 from fairlead.node.network import PodNetwork
@@ -18,7 +19,7 @@ from fairlead.node.settings import Options
 from fairlead.runtime.crun.runtime import CrunRuntime
 from fairlead.runtime.images.source import ImageSource
 from fairlead.runtime.images.store import ImageStore
-from fairlead.runtime.interface import ContainerRecord, Runtime, SandboxRecord
+from fairlead.runtime.interface import ContainerRecord, HostPort, Runtime, SandboxRecord
 from fairlead.runtime.part_image import is_part
 from fairlead.runtime.parts import PartRuntime
 from fairlead.runtime.records import Records
@@ -61,6 +62,15 @@ class Agent:
         assert self._pools is not None
         return await asyncio.shield(self._pools)
 
+    async def publish_host_ports(self, changed: Sequence[HostPort]) -> None:
+        """Those of all sandboxes that there are, where some have come or gone. Raises OSError."""
+        if not changed:
+            return
+        self.network.publish([port for record in self.records.sandboxes() for port in record.host_ports])
+        for each in changed:
+            if each.protocol == "udp":  # flows that were there before go on as they began
+                await forget_udp("IPv6" if ":" in each.ip else "IPv4", each.host_ip or None, each.host_port)
+
     def service_variables(self, pod: Pod) -> dict[str, str]:
         links = pod.spec.enable_service_links is not False
         return variables(self._services.items, pod.metadata.namespace, links=links)
@@ -81,6 +91,7 @@ class Agent:
         """`ready` is called when all caches are filled."""
         self._pools = asyncio.get_running_loop().create_future()
         self._recover()
+        await self.publish_host_ports([port for record in self.records.sandboxes() for port in record.host_ports])
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.recorder.run())
             for informer in (self._nodes, self._services, self.pods):
@@ -174,6 +185,7 @@ class Agent:
                 self.network.tear_down(sandbox.id)
                 part = any(record.part for record in records)
                 (self.parts if part else self.crun).remove_sandbox(sandbox)
+                await self.publish_host_ports(sandbox.host_ports)
 
     def _exited(self, record: ContainerRecord) -> None:
         if (worker := self.workers.get(record.pod_uid)) is not None:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from fairlead.host import sysctl
 from fairlead.host.netlink import Netlink
+from fairlead.host.nft import Nft, NftError
+from fairlead.node import host_ports
+from fairlead.runtime.interface import HostPort
 
 GATEWAY, GATEWAY6 = "169.254.1.1", "fe80::ecee:eeff:feee:eeee"  # what the kernel makes of the MAC (RFC 4291, EUI-64)
 GATEWAY_MAC = bytes.fromhex("eeeeeeeeeeee")
@@ -52,6 +55,7 @@ class PodNetwork:
 
     def __init__(self) -> None:
         self._node = Netlink()
+        self._nft: Nft | None = None
 
     def prepare_node(self, *, ipv6: bool) -> list[str]:
         """Returns the settings that this kernel refused."""
@@ -84,6 +88,19 @@ class PodNetwork:
                 self._node.route_add(_alone(address), index=own)
                 if ":" in address:
                     self._node.neighbour_add(own, address, mac)
+
+    def publish(self, ports: Sequence[HostPort]) -> None:
+        """All ports of the node that lead to its pods, in place of those that did. Raises OSError."""
+        if self._nft is None:
+            if not ports:
+                return
+            self._nft = Nft()
+        if any(":" not in each.ip for each in ports):
+            sysctl.write({"net.ipv4.conf.all.route_localnet": "1"})  # from the node's own 127.0.0.1
+        try:
+            self._nft.run(host_ports.script(ports))
+        except NftError as error:
+            raise OSError(f"host ports: {error}") from error
 
     def tear_down(self, sandbox: str) -> None:
         """The pair goes, and the route with it. Nothing there is no error."""

@@ -15,9 +15,10 @@ from fairlead.api.status import ApiError
 from fairlead.api.types.core import Container, Pod, PodStatus
 from fairlead.client.events import reference
 from fairlead.host import process
-from fairlead.node import backoff, environment, names, pod_status
+from fairlead.node import backoff, environment, host_ports, names, pod_status
 from fairlead.node.container_spec import container_spec
 from fairlead.node.downward import Self
+from fairlead.node.ipam import NoAddressError
 from fairlead.node.observed import Failure, Health, Observed, Run, Sandbox, Waiting
 from fairlead.node.plan import Action, CreateSandbox, Forget, Plan, Start, Stop, StopPod, plan, seen_at, stop_order
 from fairlead.node.probe import probes_of
@@ -215,9 +216,11 @@ class PodWorker:
                 pools = await agent.addresses()
                 record.ips = pools.allocate(spec.id)
                 agent.network.set_up(spec.id, Path(record.network), record.ips)
+                record.host_ports = host_ports.host_ports(pod, record.ips)
             agent.records.save(record)
+            await agent.publish_host_ports(record.host_ports)
             self._write_name_files(record.ips)
-        except (SourceError, OSError, ApiError, RuntimeFault) as error:
+        except (SourceError, OSError, ApiError, RuntimeFault, NoAddressError) as error:
             mount = isinstance(error, SourceError | ApiError)
             reason = "FailedMount" if mount else "FailedCreatePodSandBox"
             text = f"MountVolume.SetUp failed: {error}" if mount else f"Failed to create pod sandbox: {error}"
@@ -428,6 +431,10 @@ class PodWorker:
             self._agent.network.tear_down(sandbox.id)
             (await self._agent.addresses()).release(sandbox.id)
         self._agent.sandbox_runtime(self.pod).remove_sandbox(sandbox)
+        try:
+            await self._agent.publish_host_ports(sandbox.host_ports)
+        except OSError as error:
+            log.warning("%s may still lead to %s: %s", sandbox.host_ports, self.pod.metadata.name, error)
 
     async def _clean_up(self) -> None:
         if self.pod.metadata.deletion_timestamp is not None:

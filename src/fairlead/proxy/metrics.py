@@ -1,7 +1,7 @@
 """What kube-proxy counts, by its names, labels and buckets (Kubernetes 1.33, pkg/proxy/metrics/metrics.go)."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import (
@@ -13,6 +13,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from fairlead.services.model import Family, ServicePort, usable
 
@@ -79,6 +81,10 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         _FAMILY,
     ),
 }
+PACKETS = {
+    "ct_state_invalid_dropped": "packets dropped by iptables to work around conntrack problems",
+    "localhost_nodeports_accepted": "Number of packets accepted on nodeports of loopback interface",
+}
 _CONNTRACK = {"conntrack_reconciler_sync_duration_seconds", "conntrack_reconciler_deleted_entries_total"}
 _KINDS_OF_SYNC = {"sync_full_proxy_rules_duration_seconds", "sync_partial_proxy_rules_duration_seconds"}
 _NFTABLES = {
@@ -113,15 +119,34 @@ class Synced:
     full: bool
 
 
-class Metrics:
-    """`node`: the name of the node, for what is local."""
+class _Packets(Collector):
+    """Where the kernel cannot count them, they are not there, as kube-proxy has it."""
 
-    def __init__(self, mode: str, families: Iterable[Family], node: str) -> None:
+    def __init__(self, packets: Callable[[], Mapping[str, int]]) -> None:
+        self._packets = packets
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        found = self._packets()
+        for name, said in PACKETS.items():
+            if name in found:
+                yield CounterMetricFamily(f"{PREFIX}iptables_{name}_packets", said, value=found[name])
+
+
+class Metrics:
+    """`node`: the name of the node, for what is local. `packets`: what rules have counted, when it is asked for."""
+
+    def __init__(
+        self, mode: str, families: Iterable[Family], node: str, packets: Callable[[], Mapping[str, int]]
+    ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # kube-proxy has none
         self._node = node
         self._families = tuple(families)
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
+        self._registry.register(_Packets(packets))
         others = set().union(*SPECIAL.values()) - SPECIAL[mode]
         self._histograms = {
             name: Histogram(PREFIX + name, said, labels, buckets=buckets, registry=self._registry)

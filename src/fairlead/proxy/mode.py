@@ -85,6 +85,9 @@ class CountsRules(Protocol):
 
     def rule_counts(self) -> RuleCounts: ...
 
+    def packets(self) -> Mapping[str, int]:
+        """How many met rules that count: what has happened to them → their number."""
+
 
 class Mode(Protocol):
     """One node's rules in one family of addresses, `node.family`. Services are keyed "namespace/name"."""

@@ -74,7 +74,7 @@ class Proxy:
         self._told: dict[str, set[str]] = {}  # what each Service was told that it cannot have
         self._dirty: dict[str, float] = {}  # key → when its change was heard of
         self._wake = asyncio.Event()
-        self._metrics = Metrics(self.mode_name, self._families, options.node_name)
+        self._metrics = Metrics(self.mode_name, self._families, options.node_name, self._rules.packets)
         self._flows = Flows(self._metrics.forgot_flows)
         self._health_checks = HealthChecks(self._healthy)
         self._last_sync = 0.0

@@ -78,6 +78,14 @@ class Rules:
         for rounds in self._rounds.values():
             rounds.own(before, after)
 
+    def packets(self) -> dict[str, int]:
+        """Of modes whose rules are iptables': those that met rules that count, in this network."""
+        found: dict[str, int] = {}
+        for mode in self._modes.values():
+            if isinstance(mode, CountsRules):
+                found |= mode.packets()
+        return found
+
     def counts(self) -> Iterator[tuple[Family, RuleCounts]]:
         """Of modes whose rules are iptables'."""
         for family, mode in self._modes.items():

@@ -78,6 +78,16 @@ class ContainerSpec:
     title: str = ""
 
 
+class HostPort(msgspec.Struct, frozen=True):
+    """A port of the node that leads to a pod's. `host_ip`: the node's address that it is of; empty: all of them."""
+
+    protocol: str  # tcp, udp, sctp
+    host_ip: str
+    host_port: int
+    ip: str
+    port: int
+
+
 class SandboxRecord(msgspec.Struct):
     """A sandbox as it is kept on disk. `network`: the path of its network namespace; empty on the node's network."""
 
@@ -88,6 +98,7 @@ class SandboxRecord(msgspec.Struct):
     attempt: int
     network: str = ""
     ips: list[str] = []  # one of each family, the primary one first; none until the network is set up
+    host_ports: list[HostPort] = []
     created_at: float = 0.0
 
     @property

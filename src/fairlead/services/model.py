@@ -70,7 +70,8 @@ class ServicePort:
 
     `affinity`: seconds that a client stays with its endpoint; None: none. `external`: addresses beside the cluster's
     own (externalIPs, a load balancer's). `balancers`: those of them that are a load balancer's, open to `source_ranges`
-    only, where there are any. `near`: the endpoints meant for where the proxy is; none: all are.
+    only, where there are any. `near`: the endpoints meant for where the proxy is; none: all are. `health_check_port`:
+    where a load balancer asks whether endpoints are here.
     """
 
     id: ServicePortName
@@ -85,6 +86,7 @@ class ServicePort:
     balancers: tuple[str, ...] = ()
     source_ranges: tuple[str, ...] = ()
     near: frozenset[tuple[str, int]] = frozenset()
+    health_check_port: int | None = None
 
     @property
     def family(self) -> Family:
@@ -153,6 +155,7 @@ def service_ports(
     external = tuple(dict.fromkeys((*others, *balancers)))
     ranges = _ranges(spec.load_balancer_source_ranges, family)
     affinity = _affinity(service)
+    health_check = (spec.external_traffic_policy == "Local" and spec.health_check_node_port) or None
     found = [(port, _endpoints(port.name, port.protocol, given)) for port in spec.ports]
     return [
         ServicePort(
@@ -168,6 +171,7 @@ def service_ports(
             balancers=balancers,
             source_ranges=ranges,
             near=near(endpoints, here),
+            health_check_port=health_check,
         )
         for port, endpoints in found
     ]

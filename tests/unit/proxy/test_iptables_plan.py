@@ -77,12 +77,17 @@ def test_policy_local_without_local_endpoints() -> None:
         balancers=("1.2.3.4",),
         node_port=3001,
         external_policy="Local",
+        health_check_port=30000,
     )
     none = '-m comment --comment "ns2/svc2:p80 has no local endpoints"'
     assert [line for line in shared(found) if line.startswith("filter")] == [
         f"filter -A KUBE-EXTERNAL-SERVICES {none} -m tcp -p tcp -d 192.168.99.22 --dport 80 -j DROP",
         f"filter -A KUBE-EXTERNAL-SERVICES {none} -m tcp -p tcp -d 1.2.3.4 --dport 80 -j DROP",
         f"filter -A KUBE-EXTERNAL-SERVICES {none} -m addrtype --dst-type LOCAL -m tcp -p tcp --dport 3001 -j DROP",
+        (
+            'filter -A KUBE-NODEPORTS -m comment --comment "ns2/svc2:p80 health check node port" -m tcp -p tcp '
+            "--dport 30000 -j ACCEPT"
+        ),
     ]
     assert found.chains["KUBE-EXT-GNZBNJ2PO5MGZ6GT"] == (
         (

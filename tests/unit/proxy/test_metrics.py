@@ -64,7 +64,7 @@ def values(metrics: Metrics) -> dict[str, float]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_name_is_there_from_the_start_and_no_other(mode: str) -> None:
-    text = Metrics(mode, FAMILIES, "node1").render().decode()
+    text = Metrics(mode, FAMILIES, "node1", dict).render().decode()
     types = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE kubeproxy_"))
     assert types == ALL | OF_MODES[mode]
     shown = {line.partition("{")[0].split()[0] for line in text.splitlines() if line.startswith("kubeproxy_")}
@@ -74,8 +74,16 @@ def test_every_name_is_there_from_the_start_and_no_other(mode: str) -> None:
     assert "process_resident_memory_bytes" in text
 
 
+def test_packets_that_rules_count_are_there_where_the_kernel_counts_them() -> None:
+    counts = {"ct_state_invalid_dropped": 3, "localhost_nodeports_accepted": 4}
+    found = values(Metrics("iptables", FAMILIES, "node1", lambda: counts))
+    assert found["kubeproxy_iptables_ct_state_invalid_dropped_packets_total"] == 3
+    assert found["kubeproxy_iptables_localhost_nodeports_accepted_packets_total"] == 4
+    assert not [name for name in values(Metrics("iptables", FAMILIES, "node1", dict)) if "packets" in name]
+
+
 def test_labels_and_buckets() -> None:
-    found = values(Metrics("iptables", FAMILIES, "node1"))
+    found = values(Metrics("iptables", FAMILIES, "node1", dict))
     sync = [name for name in found if name.startswith("kubeproxy_sync_proxy_rules_duration_seconds_bucket")]
     assert len(sync) == 2 * 16
     assert 'kubeproxy_sync_proxy_rules_duration_seconds_bucket{ip_family="IPv6",le="16.384"}' in found
@@ -88,7 +96,7 @@ def test_labels_and_buckets() -> None:
 
 
 def test_a_change_is_pending_until_it_is_made() -> None:
-    metrics = Metrics("nftables", ("IPv4",), "node1")
+    metrics = Metrics("nftables", ("IPv4",), "node1", dict)
     metrics.queued("service", "dev/web")
     metrics.queued("endpoint", "dev/web", time.time() + 1)
     metrics.queued("endpoint", "dev/web", 1.0)  # from before this proxy was there: nothing to measure
@@ -118,7 +126,7 @@ def test_a_change_is_pending_until_it_is_made() -> None:
     ],
 )
 def test_what_is_refused_counts_by_mode(mode: str, full: bool, counted: set[str]) -> None:
-    metrics = Metrics(mode, FAMILIES, "node1")
+    metrics = Metrics(mode, FAMILIES, "node1", dict)
     metrics.failed("IPv6", full=full)
     found = {name for name, value in values(metrics).items() if "failures_total" in name and value}
     assert found == {f'kubeproxy_sync_proxy_rules_{each}_total{{ip_family="IPv6"}}' for each in counted}
@@ -136,7 +144,7 @@ def test_services_without_local_endpoints_are_counted_while_that_is_so() -> None
         )
 
     name = 'kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family="IPv4",traffic_policy="external"}'
-    metrics = Metrics("nftables", ("IPv4",), "node1")
+    metrics = Metrics("nftables", ("IPv4",), "node1", dict)
     metrics.services({"dev/web": (port("node2"),), "dev/other": (port("node2"),)})
     assert values(metrics)[name] == 2
     metrics.services({"dev/web": (port("node1"),)})
@@ -146,7 +154,7 @@ def test_services_without_local_endpoints_are_counted_while_that_is_so() -> None
 
 
 def test_probes_rules_and_flows_are_counted() -> None:
-    metrics = Metrics("iptables", ("IPv4",), "node1")
+    metrics = Metrics("iptables", ("IPv4",), "node1", dict)
     metrics.asked("/healthz", 503)
     metrics.asked("/livez", 200)
     metrics.rules("IPv4", {"nat": 12, "filter": 7}, {"nat": 2, "filter": 0})

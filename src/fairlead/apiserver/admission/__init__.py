@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.api.resources import NAMESPACES, PODS
+from fairlead.api.resources import NAMESPACES, PODS, RBAC
 from fairlead.apiserver.admission import (
     default_ingress_class,
+    escalation,
     limit_ranger,
     namespace_lifecycle,
     priority,
@@ -30,6 +31,8 @@ def admit_create(call: "Call", obj: Json) -> None:
         tolerations.admit(obj)
         priority.admit(obj)
         limit_ranger.check(limits, obj)
+    if call.resource.group == RBAC:
+        escalation.admit(call, obj, None)
     if obj["kind"] == "Ingress":
         default_ingress_class.admit(registry, obj)
 
@@ -43,3 +46,5 @@ def admit_delete(call: "Call") -> None:
 def admit_update(call: "Call", new: Json, old: Json) -> None:
     if call.resource is NAMESPACES:
         namespace_lifecycle.keep_finalizers(new, old)
+    if call.resource.group == RBAC:
+        escalation.admit(call, new, old)

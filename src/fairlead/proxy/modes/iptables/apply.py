@@ -8,10 +8,13 @@ from fairlead.proxy.mode import ModeError, Node, RuleCounts
 from fairlead.proxy.modes.iptables.plan import Wanted, plan
 from fairlead.proxy.modes.iptables.skeleton import (
     FIXED,
+    INVALID,
     KUBELET,
+    LOCALHOST,
     LOCALNET,
     OWN_PREFIXES,
     SHARED,
+    answers_on_loopback,
     fixed_rules,
     hooked,
     hooks,
@@ -33,6 +36,7 @@ class IptablesMode:
         self._node = node
         self._applied: dict[str, Wanted] = {}
         self._endpoints = 0
+        self._counters: tuple[str, ...] = ()
         self._rules: dict[str, int] = {}  # by table
         self._last: dict[str, int] = {}
         self._started = False
@@ -41,11 +45,14 @@ class IptablesMode:
         """`changes`: all ports of each Service that may have changed; none: it is gone. Raises ModeError."""
         before = sum(self._applied.get(key, NOTHING).endpoints for key in changes)
         endpoints = self._endpoints - before + sum(len(p.endpoints) for ports in changes.values() for p in ports)
-        wanted = {key: plan(ports, self._node, large=endpoints > LARGE) for key, ports in changes.items()}
+        if not self._started:
+            self._counters = tuple(name for name in (INVALID, LOCALHOST) if self._tables.counters.ensure(name))
+        large = endpoints > LARGE
+        wanted = {key: plan(ports, self._node, large=large, counters=self._counters) for key, ports in changes.items()}
         tables = self._change(wanted) if self._started else self._everything(wanted)
         try:
             self._tables.change(tables)
-            if not self._started and self._node.localhost_node_ports:
+            if not self._started and answers_on_loopback(self._node):
                 self._tables.set_kernel(ROUTE_LOCALNET, "1")  # behind the rule that keeps others off 127.0.0.0/8
         except IptablesError as error:
             raise ModeError(str(error)) from error
@@ -88,7 +95,7 @@ class IptablesMode:
     def _has_fixed(self) -> bool:
         """Chains that are filled once, what is fixed in the others, and the hooks."""
         every = [rule for each in self._applied.values() for rule in each.shared] if self._tables.sees_all else []
-        for table, rules in fixed_rules(self._node).items():
+        for table, rules in fixed_rules(self._node, self._counters).items():
             own = {
                 name: tuple(rules.get(name, ()))
                 for name in FIXED[table]
@@ -106,6 +113,13 @@ class IptablesMode:
     def rule_counts(self) -> RuleCounts:
         return RuleCounts(self._rules, self._last)
 
+    def packets(self) -> dict[str, int]:
+        found = {
+            "ct_state_invalid_dropped": self._tables.counters.packets(INVALID),
+            "localhost_nodeports_accepted": self._tables.counters.packets(LOCALHOST),
+        }
+        return {name: count for name, count in found.items() if count is not None}
+
     @property
     def known(self) -> Iterable[str]:
         return self._applied.keys()
@@ -121,7 +135,7 @@ class IptablesMode:
             for table, fixed in FIXED.items():
                 ours = {name for name in fixed if name != LOCALNET or not kubelet}
                 self._tables.remove(table, lambda name: name in ours or name.startswith(OWN_PREFIXES))  # noqa: B023
-            if self._node.localhost_node_ports and not kubelet:
+            if answers_on_loopback(self._node) and not kubelet:
                 self._tables.set_kernel(ROUTE_LOCALNET, "0")
         except IptablesError as error:
             log.debug("no rules to delete: %s", error)
@@ -129,7 +143,7 @@ class IptablesMode:
 
     def _count(self, wanted: dict[str, Wanted], changes: dict[str, Change]) -> None:
         if not self._started:
-            fixed = fixed_rules(self._node)
+            fixed = fixed_rules(self._node, self._counters)
             self._rules = {table: sum(map(len, fixed[table].values())) for table in ("nat", "filter")}
         for key, after in wanted.items():
             for sign, each in ((-1, self._applied.get(key, NOTHING)), (1, after)):
@@ -161,7 +175,7 @@ class IptablesMode:
 
     def _everything(self, wanted: dict[str, Wanted]) -> dict[str, Change]:
         """All chains anew; those of Services that are gone meanwhile go with it."""
-        fixed = fixed_rules(self._node)
+        fixed = fixed_rules(self._node, self._counters)
         changes = {table: self._table(table, fixed[table], self._tables.look(table)) for table in FIXED}
         nat = changes["nat"]
         shared: dict[tuple[str, str], list[str]] = {}

@@ -4,11 +4,21 @@ outside, KUBE-FW- lets some through, KUBE-SEP- is one endpoint. Pure. Source: pk
 import base64
 import hashlib
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fairlead.proxy.mode import Node
-from fairlead.proxy.modes.iptables.skeleton import EXTERNAL, GUARD, MARK, NODE_PORTS, SERVICES, refusal
+from fairlead.proxy.modes.iptables.skeleton import (
+    EXTERNAL,
+    GUARD,
+    LOCALHOST,
+    MARK,
+    NODE_PORTS,
+    SERVICES,
+    answers_on_loopback,
+    counted,
+    refusal,
+)
 from fairlead.services.model import Endpoint, ServicePort, usable
 
 SharedRule = tuple[str, str, str]  # table, chain, rule
@@ -24,21 +34,23 @@ class Wanted:
     endpoints: int = 0
 
 
-def plan(ports: Iterable[ServicePort], node: Node, *, large: bool = False) -> Wanted:
-    """All ports of one Service. In a large cluster, rules of endpoints go without comments, as kube-proxy's do."""
+def plan(ports: Iterable[ServicePort], node: Node, *, large: bool = False, counters: Container[str] = ()) -> Wanted:
+    """All ports of one Service. In a large cluster, rules of endpoints go without comments, as kube-proxy's do.
+    `counters`: those of packets that the kernel has."""
     wanted = Wanted()
     for port in ports:
-        _Planner(port, node, wanted, large).plan()
+        _Planner(port, node, wanted, large, counters).plan()
         wanted.endpoints += len(port.endpoints)
     return wanted
 
 
 class _Planner:
-    def __init__(self, port: ServicePort, node: Node, wanted: Wanted, large: bool) -> None:
+    def __init__(self, port: ServicePort, node: Node, wanted: Wanted, large: bool, counters: Container[str]) -> None:
         self._port = port
         self._node = node
         self._wanted = wanted
         self._large = large
+        self._counters = counters
         self._name = str(port.id)
         self._protocol = port.id.protocol.lower()
         self._match = f"-m {self._protocol} -p {self._protocol}"
@@ -57,6 +69,9 @@ class _Planner:
             self._refuse(SERVICES, address)
         if port.external or port.node_port is not None:
             self._from_outside()
+        if port.health_check_port is not None:
+            said = self._comment("health check node port")
+            self._share("filter", NODE_PORTS, f"{said} -m tcp -p tcp --dport {port.health_check_port} -j ACCEPT")
 
     def _from_outside(self) -> None:
         port = self._port
@@ -79,6 +94,9 @@ class _Planner:
         if port.node_port is not None:
             number = f"{self._match} --dport {port.node_port}"
             if self._has_endpoints:
+                if answers_on_loopback(self._node) and (count := counted(LOCALHOST, self._counters)):
+                    local = f"{self._match} -d 127.0.0.0/8 --dport {port.node_port} {count}"
+                    self._share("nat", NODE_PORTS, f"{self._comment()} {local}-j {self._external_chain(here)}")
                 self._share("nat", NODE_PORTS, f"{self._comment()} {number} -j {self._external_chain(here)}")
             if not here:
                 for place in [f"-d {each} " for each in self._node.node_port_addresses] or [""]:

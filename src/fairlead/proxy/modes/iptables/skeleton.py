@@ -1,6 +1,6 @@
 """The fixed chains and the hooks that lead to them, by kube-proxy's names (pkg/proxy/iptables/proxier.go). Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from fairlead.proxy.mode import Node
 
@@ -10,6 +10,8 @@ LOCALNET = "KUBE-FIREWALL"  # kubelet's, where there is one; both make the same 
 CANARY = "KUBE-PROXY-CANARY"  # kube-proxy looks whether it is still there, and so do scripts
 KUBELET = "KUBE-KUBELET-CANARY"
 NO_SERVICE = "KUBE-NO-SERVICE"  # addresses of the Service range that no Service has: of our own
+# counters of packets, by kube-proxy's names
+INVALID, LOCALHOST = "ct_state_invalid_dropped_pkts", "localhost_nps_accepted_pkts"
 OWN_PREFIXES = ("KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-SEP-", "KUBE-FW-")
 
 # table → chains that are always there; rules of Services come and go in the shared ones
@@ -63,7 +65,17 @@ def hooked(table: str) -> frozenset[str]:
     return frozenset(hook for hook, *_ in _HOOKS[table])
 
 
-def fixed_rules(node: Node) -> dict[str, dict[str, list[str]]]:
+def answers_on_loopback(node: Node) -> bool:
+    """At node ports; with IPv6, what comes from ::1 cannot leave the node."""
+    return node.localhost_node_ports and node.family == "IPv4"
+
+
+def counted(name: str, counters: Container[str]) -> str:
+    """That a rule adds to a counter, where the kernel has those."""
+    return f"-m nfacct --nfacct-name {name} " if name in counters else ""
+
+
+def fixed_rules(node: Node, counters: Container[str] = ()) -> dict[str, dict[str, list[str]]]:
     """table → chain → rules. Services' own come before those of KUBE-SERVICES."""
     mark = hex(node.masquerade_mark)
     return {
@@ -82,14 +94,18 @@ def fixed_rules(node: Node) -> dict[str, dict[str, list[str]]]:
         },
         "filter": {
             FORWARD: [
-                *([] if node.tcp_be_liberal else ["-m conntrack --ctstate INVALID -j DROP"]),
+                *(
+                    []
+                    if node.tcp_be_liberal
+                    else [f"-m conntrack --ctstate INVALID {counted(INVALID, counters)}-j DROP"]
+                ),
                 f'-m comment --comment "kubernetes forwarding rules" -m mark --mark {mark}/{mark} -j ACCEPT',
                 (
                     '-m comment --comment "kubernetes forwarding conntrack rule" '
                     "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
                 ),
             ],
-            LOCALNET: [_ONLY_LOCAL] if node.localhost_node_ports and node.family == "IPv4" else [],
+            LOCALNET: [_ONLY_LOCAL] if answers_on_loopback(node) else [],
             NO_SERVICE: [
                 f"-d {node.service_cidr} -m conntrack ! --ctstate DNAT {match}-j {refusal(node, protocol)}"
                 for protocol, match in (("TCP", "-m tcp -p tcp "), ("", ""))[0 if node.family == "IPv6" else 1 :]
@@ -111,4 +127,4 @@ def _node_port_places(node: Node) -> list[str]:
         return [f"-d {each} -m addrtype --dst-type LOCAL" for each in node.node_port_addresses]
     if node.family == "IPv6":
         return ["-m addrtype --dst-type LOCAL ! -d ::1/128"]
-    return [f"-m addrtype --dst-type LOCAL{'' if node.localhost_node_ports else ' ! -d 127.0.0.0/8'}"]
+    return [f"-m addrtype --dst-type LOCAL{'' if answers_on_loopback(node) else ' ! -d 127.0.0.0/8'}"]

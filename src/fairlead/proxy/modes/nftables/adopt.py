@@ -34,7 +34,7 @@ class Difference:
 def whole(nft: Nft, node: Node, there: NftReader) -> Fixed | None:
     """The fixed part, if the table has it just as we would make it: nobody has changed it, nor is it another version's.
     Raises NftError, NfnetlinkError."""
-    nft.run(skeleton(node, FRESH))
+    nft.run_apart(skeleton(node, FRESH))
     try:
         chains, sets = there.chains(FRESH), there.sets(FRESH)
         ours = [rule for rule in there.rules(TABLE) if rule[0] in chains]
@@ -43,7 +43,7 @@ def whole(nft: Nft, node: Node, there: NftReader) -> Fixed | None:
             return None
         return Fixed(frozenset(chains), frozenset(sets))
     finally:
-        nft.run(f"delete table {node.ip} {FRESH}")
+        nft.run_apart(f"delete table {node.ip} {FRESH}")
 
 
 def difference(node: Node, there: NftReader, fixed: Fixed, wanted: Iterable[Wanted]) -> Difference:

@@ -95,13 +95,13 @@ class NftablesMode:
         self._distrusted = True  # until this has succeeded
         if fixed is not None:
             left = difference(self._node, self._there, fixed, wanted.values())
-            self._nft.run("\n".join(left.first))
+            self._nft.run_apart("\n".join(left.first))
             self._elements.change(left.removed, left.added)
-            self._nft.run("\n".join(left.last))
+            self._nft.run_apart("\n".join(left.last))
         elif found or change.intervals:
-            self._nft.run("\n".join([skeleton(self._node), *change.script(self._node.ip)]))
+            self._nft.run_apart("\n".join([skeleton(self._node), *change.script(self._node.ip)]))
         else:
-            self._nft.run("\n".join([skeleton(self._node), *change.first]))
+            self._nft.run_apart("\n".join([skeleton(self._node), *change.first]))
             self._elements.change((), encode(change.added))
         self._distrusted = False
 

@@ -40,8 +40,8 @@ class UserspaceMode:
                 self._open_doors(each)
             lines, rules = self._script(wanted)
             if not self._started:
-                lines = [skeleton(self._node), *lines]
-            if lines:
+                self._nft.run_apart("\n".join([skeleton(self._node), *lines]))
+            elif lines:
                 self._nft.run("\n".join(lines))
         except (NftError, OSError) as error:
             raise ModeError(str(error)) from error
