@@ -15,7 +15,7 @@ from fairlead.api.status import ApiError
 from fairlead.api.types.core import Container, Pod, PodStatus
 from fairlead.client.events import reference
 from fairlead.host import process
-from fairlead.node import backoff, environment, host_ports, names, pod_status
+from fairlead.node import backoff, environment, host_ports, names, non_root, pod_status
 from fairlead.node.container_spec import container_spec
 from fairlead.node.downward import Self
 from fairlead.node.ipam import NoAddressError
@@ -273,9 +273,10 @@ class PodWorker:
         assert self._sandbox is not None
         try:
             if runtime is self._agent.crun:
-                await self._agent.images.ensure(
+                image = await self._agent.images.ensure(
                     container, lambda kind, reason, text: self._event(kind, reason, text, name)
                 )
+                non_root.check(self.pod, container, image.user)
             else:
                 text = f'Container image "{container.image}" already present on machine (a part of Fairlead itself)'
                 self._event("Normal", "Pulled", text, name)
@@ -284,7 +285,7 @@ class PodWorker:
             spec = self._spec(container, attempt)
             self._event("Normal", "Created", f"Created container: {name}", name)
             record = await runtime.start_container(spec, self._sandbox)
-        except (RuntimeFault, SourceError, ApiError, OSError) as error:
+        except (RuntimeFault, SourceError, ApiError, OSError, non_root.RootForbiddenError) as error:
             self._failed(container, error)
             return
         self._failures.pop(name, None)
