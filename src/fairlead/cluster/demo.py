@@ -18,7 +18,7 @@ from fairlead.cluster.layout import Layout
 CHAPTER = Path(__file__).resolve().parents[3] / "examples/chapter"
 FILES = ("deployment", "service-clusterip", "service-headliness", "service-nodeport")
 NAMESPACE = "dev"
-SECONDS = 30.0
+SECONDS, PATIENCE = 30.0, 5.0  # for the application, for the rules that lead to it
 
 
 def show(layout: Layout, tell: Callable[[str], None]) -> None:
@@ -28,8 +28,16 @@ def show(layout: Layout, tell: Callable[[str], None]) -> None:
     tell(f"{time.perf_counter() - began:7.3f} s  the tutorial's Deployment of three is available")
 
     def fetch(url: str) -> str:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # http, to our own cluster
-            return f"{answer.status} {answer.reason}, {len(answer.read())} bytes"
+        """Every node's rules follow the endpoints, each in its own time."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # http, to our own cluster
+                    return f"{answer.status} {answer.reason}, {len(answer.read())} bytes"
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
     tell("\nwhat answers where:")
     for node in ("master", "node1"):

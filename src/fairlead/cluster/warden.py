@@ -8,6 +8,7 @@ Only the API server does not wait until everything is imported: all others wait 
 first, and starts while the rest is imported.
 """
 
+import contextlib
 import gc
 import json
 import logging
@@ -223,11 +224,13 @@ class Warden:
     ) -> int:
         """In the child: a session of its own, its node's cgroup (`folder`), its network, its output; then the command,
         as if from a shell."""
+        before = _pipes()
         pid = os.fork()
         if pid:
             return pid
         code = 1
         try:
+            signals = {descriptor for descriptor, what in _pipes().items() if before.get(descriptor) != what}
             os.setsid()
             os.dup2(output, 1)
             os.dup2(errors, 2)
@@ -238,7 +241,9 @@ class Warden:
                 if path.exists():
                     descriptor = os.open(path, os.O_RDONLY)
                     libc.setns(descriptor, libc.CLONE_NEWNET if kind == "net" else libc.CLONE_NEWUTS)
-            os.closerange(3, 256)
+            for descriptor in set(range(3, 256)) - signals:
+                with contextlib.suppress(OSError):  # it is not open
+                    os.close(descriptor)
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
@@ -333,3 +338,14 @@ def warm_up() -> None:
     import fairlead.node.part
     import fairlead.proxy.part
     import fairlead.scheduler.part  # noqa: F401
+
+
+def _pipes() -> dict[int, str]:
+    """Descriptor → which pipe. libuv makes its pipe of signals anew in every child of a fork, and closes what it takes
+    for the old one: were the new one closed here, a later fork would close whatever has got its numbers."""
+    found = {}
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the descriptor of this listing
+            if (what := str(each.readlink())).startswith("pipe:"):
+                found[int(each.name)] = what
+    return found
