@@ -52,7 +52,7 @@ def test_a_mode_is_changed_under_load_and_no_request_fails(
     machine = restored.machine
     restored(f"create -f {chapter}/service-clusterip.yaml").ok()
     restored(f"create -f {chapter}/service-nodeport.yaml").ok()
-    machine.on_node("node1", "curl", "-s", "--retry", "5", "--retry-connrefused", "10.97.97.97").ok()
+    machine.on_node("node1", "curl", "-s", "--retry", "5", "--retry-all-errors", "10.97.97.97").ok()
     enter = ["nsenter", "--target", str(machine.pid), "--net", "--mount", "--pid", "--"]
     answers = tmp_path / "answers"
     with (
