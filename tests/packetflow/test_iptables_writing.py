@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.host import namespaces
+from fairlead.host import iptables_nft, namespaces
 from fairlead.host.iptables import Change, Iptables
 from fairlead.host.iptables_nft import IptablesNft, open_tables
 from fairlead.host.nft_wire import NftSocket, attributes
@@ -118,6 +118,22 @@ def test_every_rule_is_as_the_program_writes_it(
         mode.clean_up()
     assert kernel(ours, family) == kernel(theirs, family)
     assert [line for line in saved(ours, family) if "KUBE-" in line] == []
+
+
+def test_in_many_transactions_it_comes_to_the_same(
+    networks: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = networks
+    services = everything("IPv4", protocols=("TCP",))
+    fewer = {key: ports for key, ports in services.items() if key != "dev/web3"}
+    for network, size in ((ours, 0), (theirs, iptables_nft.SMALL)):
+        monkeypatch.setattr(iptables_nft, "SMALL", size)
+        monkeypatch.setattr(iptables_nft, "MOST", 1)
+        for wanted in (services, fewer):
+            mode = IptablesMode(open_tables(namespace=network), place("node1", "IPv4"))
+            mode.apply(wanted)
+        mode.apply({"dev/web3": services["dev/web3"], "dev/web4": ()})
+    assert kernel(ours, "IPv4") == kernel(theirs, "IPv4")
 
 
 class _NoProgram(Iptables):

@@ -28,10 +28,10 @@ MOST_TRIES = 60
 def test_packets_go_where_the_model_says(proxies: Proxies, name: str, protocol: str, family: Family) -> None:
     port = case(name, protocol, family)
     proxies.apply({"dev/web": (port,)})
-    assert list(_differences(proxies.lab, port, proxies.mode)) == []
+    assert list(differences(proxies.lab, port, proxies.mode)) == []
 
 
-def _differences(lab: Lab, port: ServicePort, mode: str) -> Iterator[str]:
+def differences(lab: Lab, port: ServicePort, mode: str) -> Iterator[str]:
     network = NETWORKS[port.family]
     for source, (address, number) in product(SOURCES, DESTINATIONS):
         if (address == EXTERNAL and not port.external) or (number == NODE_PORT and port.node_port is None):

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from fairlead.host import iptables_nft
 from fairlead.services.model import Family, ServicePort
 from tests.packetflow.conftest import Proxies
 from tests.packetflow.lab import PATIENCE, Lab, in_family
@@ -90,8 +91,13 @@ def test_rules_that_are_right_are_not_made_again(built: Lab, mode: str) -> None:
         after.clean_up()
 
 
-@pytest.mark.parametrize("mode", ["iptables", "nftables"])
-def test_no_connection_fails_while_proxies_start_one_after_another(built: Lab, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "at_once"), [("iptables", True), ("iptables", False), ("nftables", True)])
+def test_no_connection_fails_while_proxies_start_one_after_another(
+    built: Lab, mode: str, at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not at_once:  # as with many Services: a transaction for each chain
+        monkeypatch.setattr(iptables_nft, "SMALL", 0)
+        monkeypatch.setattr(iptables_nft, "MOST", 1)
     state: Services = {"dev/web": (service(endpoints=(A, B)),)}
     first = MODES[mode]("node1", built.namespace("node1"))
     first.apply(state)

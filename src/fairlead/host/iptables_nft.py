@@ -1,6 +1,7 @@
 """iptables' tables in nf_tables by netlink itself, as iptables-nft keeps them there: its programs list, change and
 delete what is written here. A change costs what the kernel takes to check it; nothing is read first."""
 
+import itertools
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,7 +32,8 @@ ACCEPT = 1
 HOOKS = {"PREROUTING": 0, "INPUT": 1, "FORWARD": 2, "OUTPUT": 3, "POSTROUTING": 4}
 PRIORITIES = {"filter": 0, "mangle": -150}
 NAT_PRIORITIES = {"PREROUTING": -100, "INPUT": 100, "OUTPUT": -100, "POSTROUTING": 100}
-MOST = 4 << 20  # bytes of a transaction, where a change is made in several
+SMALL = 1000  # chains, of a change that is made in one transaction
+MOST = 2 << 20  # bytes of a transaction, where it is made in several
 
 Key = tuple[str, str, str]  # table, chain, rule
 
@@ -124,15 +126,12 @@ class IptablesNft:
         """In one transaction, if it is small. Else: chains, then what is in them from the ends of the ways on, then
         what leads to them, and then what nothing leads to any more."""
         start: list[Message] = []
-        inner: list[list[Message]] = []
         last: list[Message] = []
-        emptied: list[Message] = []
-        deleted: list[Message] = []
+        gone: list[Message] = []
         remembered: list[Key] = []
         forgotten: list[Key] = []
         for table, change in changes.items():
             start += self._start(table, change)
-            inner += (self._filled(table, chain, rules) for chain, rules in change.filled.items())
             for chain, rules in change.shared.items():
                 forgotten += [key for key in self._handles if key[:2] == (table, chain)]
                 last += self._filled(table, chain, rules, ECHO)
@@ -143,16 +142,19 @@ class IptablesNft:
             for chain, rule in reversed(change.first):
                 last.append(self._rule(table, chain, rule, CREATE | ECHO))
                 remembered.append((table, chain, rule))
-            emptied += _emptied(table, change.gone)
-            deleted += _deleted(table, change.gone)
-        whole = [*start, *(each for group in inner for each in group), *last, *emptied, *deleted]
-        if sum(len(each.body) for each in whole) <= MOST:
-            echoed = self._socket.commit(whole)
+            gone += (*_emptied(table, change.gone), *_deleted(table, change.gone))
+        inner = (
+            self._filled(table, chain, rules)
+            for table, change in changes.items()
+            for chain, rules in change.filled.items()
+        )
+        if sum(len(change.filled) + len(change.gone) for change in changes.values()) <= SMALL:
+            echoed = self._socket.commit([*start, *(each for group in inner for each in group), *last, *gone])
         else:
-            for messages in _portions([*([each] for each in start), *inner]):
+            for messages in _portions(itertools.chain(([each] for each in start), inner)):
                 self._socket.commit(messages)
             echoed = self._socket.commit(last)
-            for messages in _portions([each] for each in (*emptied, *deleted)):
+            for messages in _portions([each] for each in gone):
                 self._socket.commit(messages)
         for key in forgotten:
             self._handles.pop(key, None)
