@@ -9,11 +9,21 @@ from collections.abc import Iterator
 from fairlead.runtime.images import python
 from fairlead.runtime.images.recipe import Copy, Recipe
 
+# Process 1 is a shell that passes the signal on, as upstream's is dumb-init: a program that is process 1 itself does not
+# hear of its end before it has begun to listen (pid_namespaces(7)). Upstream's manifests preload an allocator.
 START = f"""\
 #!/bin/sh
-PYTHONPATH={python.SOURCE}:{python.LIBRARIES} exec {python.PROGRAM} -m fairlead ingress "$@"
+unset LD_PRELOAD
+PYTHONPATH={python.SOURCE}:{python.LIBRARIES} {python.PROGRAM} -m fairlead ingress "$@" &
+child=$!
+trap 'kill -TERM $child 2>/dev/null' TERM INT QUIT
+while kill -0 $child 2>/dev/null; do
+    wait $child
+    code=$?
+done
+exit $code
 """
-# The controller is process 1: it drains nginx and ends, and everything here with it.
+# The controller drains nginx and ends, and everything here with it.
 WAIT = """\
 #!/bin/sh
 kill -TERM 1
