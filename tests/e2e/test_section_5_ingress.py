@@ -123,6 +123,15 @@ def test_the_controller_is_user_101_and_may_only_bind_ports(walk: Walk) -> None:
     assert "CapBnd:\t0000000000000400\n" in status  # cap_net_bind_service alone
 
 
+def test_a_controller_that_is_deleted_while_it_starts_goes_at_once(walk: Walk) -> None:
+    """Its manifest gives it five minutes to drain, which it must not need before it has begun."""
+    for pause in (0.0, 0.5, 1.0):
+        walk.kubectl("delete pod -n ingress-nginx --all --wait=false").ok()
+        time.sleep(pause)
+        walk.kubectl("delete pod -n ingress-nginx --all --timeout=30s").ok()
+    walk.kubectl("rollout status deploy/nginx-ingress-controller -n ingress-nginx --timeout=60s").ok()
+
+
 def test_roles_and_limits_of_the_manifests_are_enforced(walk: Walk) -> None:
     account = "--as=system:serviceaccount:ingress-nginx:nginx-ingress-serviceaccount"
     for verb, resource, answer in (

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from fairlead.runtime.images import python
 from fairlead.runtime.images.recipe import Copy, Recipe
 
-# Process 1 is a shell that passes the signal on, as upstream's is dumb-init: a program that is process 1 itself does not
-# hear of its end before it has begun to listen (pid_namespaces(7)). Upstream's manifests preload an allocator.
+# Process 1 is a shell that passes the signal on, as upstream's is dumb-init: a program that is process 1 itself does
+# not hear of its end before it has begun to listen (pid_namespaces(7)). What a shell starts behind itself ignores
+# SIGQUIT, by which nginx is told to drain, unless that is undone. Upstream's manifests preload an allocator.
 START = f"""\
 #!/bin/sh
 unset LD_PRELOAD
-PYTHONPATH={python.SOURCE}:{python.LIBRARIES} {python.PROGRAM} -m fairlead ingress "$@" &
+export PYTHONPATH={python.SOURCE}:{python.LIBRARIES}
+env --default-signal=INT,QUIT {python.PROGRAM} -m fairlead ingress "$@" &
 child=$!
 trap 'kill -TERM $child 2>/dev/null' TERM INT QUIT
 while kill -0 $child 2>/dev/null; do
