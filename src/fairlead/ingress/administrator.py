@@ -45,6 +45,7 @@ class Live(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     send_timeout: float = 60
     read_timeout: float = 60
     limit_status: int = 503
+    log: bool = True
     use_forwarded_headers: bool = False
     full_forwarded_for: bool = False
     external: External | None = None
@@ -110,6 +111,7 @@ def _live(reader: Reader, base: Live) -> Live:
             full_forwarded_for=reader.boolean("compute-full-forwarded-for"),
             add_headers=reader.reference("add-headers"),
             set_headers=reader.reference("proxy-set-headers"),
+            log=None if (off := reader.boolean("disable-access-log")) is None else not off,
         ),
     )
 

@@ -10,33 +10,33 @@ from fairlead.ingress.plan.defaults import Defaults
 
 MODULES = ("ndk_http_module", "ngx_http_lua_module")
 PARTS = ("request", "response", "certificate", "control", "metrics", "errors", "mirror", "body")
-# Sent to pods. A client cannot say these itself: each is set, or taken away where it is empty.
+# Sent to pods. A client cannot say these itself: each is set, or taken away where it is empty. What Lua can change is a
+# map over a variable of Lua's; the location that requests reach first has nothing changed, and no maps to pay for.
 HEADERS = (
-    ("Host", "$fl_host"),
+    ("Host", "$to_host"),
     ("X-Request-ID", "$req_id"),
     ("X-Real-IP", "$remote_addr"),
-    ("X-Forwarded-For", "$fl_forwarded_for"),
-    ("X-Forwarded-Host", "$fl_forwarded_host"),
-    ("X-Forwarded-Port", "$fl_port"),
-    ("X-Forwarded-Proto", "$fl_scheme"),
-    ("X-Forwarded-Scheme", "$fl_scheme"),
-    ("X-Scheme", "$fl_scheme"),
+    ("X-Forwarded-For", "$to_forwarded_for"),
+    ("X-Forwarded-Host", "$to_forwarded_host"),
+    ("X-Forwarded-Port", "$to_port"),
+    ("X-Forwarded-Proto", "$to_scheme"),
+    ("X-Forwarded-Scheme", "$to_scheme"),
+    ("X-Scheme", "$to_scheme"),
     ("X-Original-Forwarded-For", "$http_x_forwarded_for"),
     ("X-Original-Forwarded-Host", "$http_x_forwarded_host"),
     ("Proxy", '""'),  # httpoxy (CVE-2016-5387)
 )
-VARIABLES = (
-    ("fl_host", "$http_host"),
-    ("fl_forwarded_host", "$http_host"),
-    ("fl_forwarded_for", "$remote_addr"),
-    ("fl_port", "$server_port"),
-    ("fl_scheme", "$scheme"),
-    ("fl_connection", "$connection_upgrade"),
-    ("proxy_upstream_name", '"-"'),
-    ("fl_log", '"1"'),
+CHANGED = (
+    ("host", "$http_host"),
+    ("forwarded_host", "$http_host"),
+    ("forwarded_for", "$remote_addr"),
+    ("port", "$server_port"),
+    ("scheme", "$scheme"),
+    ("connection", "$connection_upgrade"),
 )
-EMPTY = (
-    "fl_stash", "fl_hsts", "proxy_alternative_upstream_name", "fl_limit_rate_after", "fl_tls_name",
+DECLARED = (
+    "fl_host", "fl_forwarded_host", "fl_forwarded_for", "fl_port", "fl_scheme", "fl_connection", "fl_log",
+    "proxy_upstream_name", "fl_stash", "proxy_alternative_upstream_name", "fl_limit_rate_after", "fl_tls_name",
     "fl_tls_certificate", "fl_tls_key", "fl_mirror", "fl_mirror_uri", "fl_mirror_host", "fl_sub_uri", "fl_sub_host",
     "fl_sub_original", "fl_sub_redirect", "fl_sub_method",
 )  # fmt: skip
@@ -126,6 +126,11 @@ http {{
         default $http_x_request_id;
         "" $request_id;
     }}
+{_maps()}
+    map $fl_log $fl_logged {{
+        default 0;
+        "" 1;
+    }}
     log_format upstreaminfo escape={static.log_escape} {_quoted(static.log_format)};
     access_log {_access_log(place, static)};
 
@@ -135,14 +140,16 @@ http {{
         server_name _;
 {_listen(place, static)}
         ssl_certificate_by_lua_block {{ require("fairlead.certificate").serve() }}
-        add_header Strict-Transport-Security $fl_hsts always;
         header_filter_by_lua_block {{ require("fairlead.response").filter() }}
         log_by_lua_block {{ require("fairlead.metrics").log() }}
 
-        location / {{
+        location = /_fairlead/declared {{
+            internal;
 {_variables()}
+        }}
+        location / {{
             rewrite_by_lua_block {{ require("fairlead.request").rewrite() }}
-            {_lines(locations.first(defaults), 12)}
+            {_lines([*_unchanged(), *locations.first(defaults)], 12)}
             proxy_pass http://fl_http;
         }}
 
@@ -167,9 +174,26 @@ http {{
 
 
 def _variables() -> str:
-    """Set here and nowhere else: a server's own would be set again by every subrequest."""
-    given = [*VARIABLES, *((name, '""') for name in EMPTY)]
-    return "\n".join(f"            set ${name} {value};" for name, value in given)
+    """Declared where nobody comes by: `set` elsewhere would be done again by every subrequest, and takes its time."""
+    return "\n".join(f'            set ${name} "";' for name in DECLARED)
+
+
+def _maps() -> str:
+    return "".join(
+        f"""\
+    map $fl_{name} $to_{name} {{
+        default $fl_{name};
+        "" {value};
+    }}
+"""
+        for name, value in CHANGED
+    )
+
+
+def _unchanged() -> list[str]:
+    plain = {f"$to_{name}": value for name, value in CHANGED}
+    lines = ["proxy_set_header Upgrade $http_upgrade;", "proxy_set_header Connection $connection_upgrade;"]
+    return lines + [f"proxy_set_header {name} {plain.get(value, value)};" for name, value in HEADERS]
 
 
 def _upstreams(static: Static) -> str:
@@ -194,7 +218,7 @@ def _upstreams(static: Static) -> str:
 
 def _proxy_settings() -> str:
     lines = ["proxy_http_version 1.1;", "proxy_set_header Upgrade $http_upgrade;"]
-    lines.append("proxy_set_header Connection $fl_connection;")
+    lines.append("proxy_set_header Connection $to_connection;")
     for kind in ("proxy", "grpc"):
         lines += [f"{kind}_set_header {name} {value};" for name, value in HEADERS]
         lines += [f"{kind}_connect_timeout 5s;", f"{kind}_send_timeout 60s;", f"{kind}_read_timeout 60s;"]
@@ -223,7 +247,7 @@ def _questions() -> str:
             proxy_set_header X-Sent-From nginx-ingress-controller;
             proxy_set_header X-Request-ID $req_id;
             proxy_set_header X-Real-IP $remote_addr;
-            proxy_set_header X-Forwarded-For $fl_forwarded_for;
+            proxy_set_header X-Forwarded-For $to_forwarded_for;
             proxy_set_header X-Forwarded-Proto "";
             proxy_ssl_name $fl_sub_host;
             proxy_pass {scheme}://fl_{scheme}$fl_sub_uri;
@@ -235,7 +259,7 @@ def _questions() -> str:
             proxy_set_header Host $fl_mirror_host;
             proxy_set_header X-Request-ID $req_id;
             proxy_set_header X-Real-IP $remote_addr;
-            proxy_set_header X-Forwarded-For $fl_forwarded_for;
+            proxy_set_header X-Forwarded-For $to_forwarded_for;
             proxy_ssl_name $fl_mirror_host;
             proxy_pass {scheme}://fl_{scheme}$fl_mirror_uri;
         }}
@@ -282,7 +306,7 @@ def _gzip(static: Static) -> str:
 def _access_log(place: Place, static: Static) -> str:
     if not static.access_log or place.access_log == "off":
         return "off"
-    return f"{place.access_log} upstreaminfo if=$fl_log"
+    return f"{place.access_log} upstreaminfo if=$fl_logged"
 
 
 def _lines(lines: list[str], indent: int) -> str:

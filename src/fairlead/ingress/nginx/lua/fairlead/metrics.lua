@@ -14,23 +14,52 @@ local TIMES = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 }
 local SIZES = { 10, 100, 1000, 10000, 100000, 1000000, 10000000 }
 local METHODS = { GET = 1, HEAD = 1, POST = 1, PUT = 1, DELETE = 1, OPTIONS = 1, PATCH = 1, CONNECT = 1, TRACE = 1 }
 
-local _M = { times = TIMES, sizes = SIZES }
+local _M = {}
 local changed, changed_count = {}, 0 -- series with something to add
-local series = {} -- by label, method and status
+local by_label = {} -- label → method → status → series
+local label_count = 0
+local MOST_LABELS = 20000
 
-local function slot_of(buckets, value)
-    for i = 1, #buckets do
-        if value <= buckets[i] then
-            return i
-        end
+-- A function from a value to its slot, without a loop: comparisons one after another.
+local function slots(name, bounds)
+    local lines = { "return function(value)" }
+    for i, bound in ipairs(bounds) do
+        lines[#lines + 1] = ("if value <= %s then return %q end"):format(bound, name .. i)
     end
-    return #buckets + 1
+    lines[#lines + 1] = ("return %q end"):format(name .. #bounds + 1)
+    return assert(loadstring(table.concat(lines, "\n")))()
 end
 
-local function observe(counts, sums, name, buckets, value)
-    local slot = name .. slot_of(buckets, value)
+local slot_of_time, slot_of_answer = slots("t", TIMES), slots("r", TIMES)
+local slot_of_request, slot_of_response = slots("i", SIZES), slots("o", SIZES)
+
+local function series_of(label, method, status)
+    local methods = by_label[label]
+    if not methods then
+        if label_count >= MOST_LABELS then
+            by_label, label_count = {}, 0
+        end
+        methods = {}
+        by_label[label], label_count = methods, label_count + 1
+    end
+    if not METHODS[method] then
+        method = "OTHER" -- clients cannot make series up
+    end
+    local statuses = methods[method]
+    if not statuses then
+        statuses = {}
+        methods[method] = statuses
+    end
+    local one = statuses[status]
+    if not one then
+        one = { key = label .. "\0" .. method .. "\0" .. status, counts = { n = 0, t = 0, i = 0, o = 0 } }
+        statuses[status] = one
+    end
+    return one
+end
+
+local function add(counts, slot)
     counts[slot] = (counts[slot] or 0) + 1
-    sums[name] = (sums[name] or 0) + value
 end
 
 -- The log phase.
@@ -47,30 +76,26 @@ function _M.log()
     if location and location.options.balance == "ewma" then
         ewma.done()
     end
-    local label = location and location.label or ""
-    local method = ngx.req.get_method()
-    if not METHODS[method] then
-        method = "OTHER" -- clients cannot make series up
-    end
-    local key = label .. "\0" .. method .. "\0" .. ngx.status
-    local one = series[key]
-    if not one then
-        one = { key = key, counts = {}, sums = {} }
-        series[key] = one
-    end
+    local one = series_of(location and location.label or "", ngx.req.get_method(), ngx.status)
     if not one.changed then
         one.changed = true
         changed_count = changed_count + 1
         changed[changed_count] = one
     end
-    local counts, sums = one.counts, one.sums
-    counts.n = (counts.n or 0) + 1
-    observe(counts, sums, "t", TIMES, tonumber(var.request_time) or 0)
-    observe(counts, sums, "i", SIZES, tonumber(var.request_length) or 0)
-    observe(counts, sums, "o", SIZES, tonumber(var.bytes_sent) or 0)
-    local upstream = tonumber(var.upstream_response_time)
+    local counts = one.counts
+    local took = ngx.now() - ngx.req.start_time()
+    local received, sent = tonumber(var.request_length) or 0, tonumber(var.bytes_sent) or 0
+    counts.n = counts.n + 1
+    add(counts, slot_of_time(took))
+    counts.t = counts.t + took
+    add(counts, slot_of_request(received))
+    counts.i = counts.i + received
+    add(counts, slot_of_response(sent))
+    counts.o = counts.o + sent
+    local upstream = ctx.peer and tonumber(var.upstream_response_time)
     if upstream then
-        observe(counts, sums, "r", TIMES, upstream)
+        add(counts, slot_of_answer(upstream))
+        counts.r = (counts.r or 0) + upstream
     end
 end
 
@@ -78,13 +103,11 @@ function _M.flush()
     for i = 1, changed_count do
         local one = changed[i]
         for slot, value in pairs(one.counts) do
-            shared:incr(one.key .. "\0" .. slot, value, 0)
+            if value ~= 0 then
+                shared:incr(one.key .. "\0" .. slot, value, 0)
+            end
         end
-        for name, value in pairs(one.sums) do
-            shared:incr(one.key .. "\0" .. name, value, 0)
-        end
-        one.counts, one.sums, one.changed = {}, {}, false
-        series[one.key] = nil
+        one.counts, one.changed = { n = 0, t = 0, i = 0, o = 0 }, false
     end
     changed, changed_count = {}, 0
 end

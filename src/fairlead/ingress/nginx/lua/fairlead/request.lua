@@ -72,9 +72,8 @@ function _M.rewrite()
         ctx.location = NOT_FOUND
         return ngx.redirect(var.scheme .. "://" .. site.redirect_to .. var.request_uri, current.redirect_code)
     end
-    local location = site and (sites.locate(site, var.uri) or site.default) or NOT_FOUND
+    local location = site and sites.locate(site, var.uri) or NOT_FOUND
     ctx.location = location
-    var.proxy_upstream_name = location.name
     if current.use_forwarded_headers then
         take_forwarded(var, current)
     end
@@ -100,7 +99,6 @@ function _M.rewrite()
             if location.options.affinity and not balancing.affinity then
                 balancing = location.options
             end
-            var.proxy_alternative_upstream_name = alternative.name
             ctx.canary = alternative.name
         end
     end
@@ -110,8 +108,11 @@ function _M.rewrite()
         return unavailable(ctx, location, 503)
     end
     ctx.backend, ctx.peer, ctx.backend_key, ctx.balancing = backend, peer, key, balancing
-    if location.secure and var.https == "on" then
-        var.fl_hsts = current.hsts
+    if current.log then
+        var.proxy_upstream_name = location.name
+        if ctx.canary then
+            var.proxy_alternative_upstream_name = ctx.canary
+        end
     end
     if current.set_headers then
         local found = store.get("m:" .. current.set_headers)
@@ -130,6 +131,8 @@ function _M.rewrite()
         return stash.exec(reading, ctx)
     elseif profile then
         return stash.exec(profile, ctx)
+    elseif location.changed or current.use_forwarded_headers then
+        return stash.exec("@http", ctx)
     end
 end
 

@@ -95,7 +95,11 @@ function _M.filter()
     if not location then
         return
     end
-    local added = settings.get().add_headers
+    local current = settings.get()
+    if location.secure and ngx.var.https == "on" and current.hsts ~= "" then
+        ngx.header["Strict-Transport-Security"] = current.hsts
+    end
+    local added = current.add_headers
     if added then
         local found = store.get("m:" .. added)
         for _, pair in ipairs(found and found.headers or {}) do

@@ -14,6 +14,7 @@ local DEFAULT = {
     send_timeout = 60,
     read_timeout = 60,
     limit_status = 503,
+    log = true,
 }
 local inherit = { __index = DEFAULT }
 
@@ -22,8 +23,13 @@ local function prepare(settings)
     settings.timed = settings.connect_timeout ~= 5 or settings.send_timeout ~= 60 or settings.read_timeout ~= 60
 end
 
+local current, epoch = DEFAULT, -1
+
 return {
     get = function()
-        return store.get("s:settings", prepare) or DEFAULT
+        if epoch ~= store.epoch then
+            current, epoch = store.get("s:settings", prepare) or DEFAULT, store.epoch
+        end
+        return current
     end,
 }

@@ -6,6 +6,7 @@ local re_find = ngx.re.find
 
 local _M = {}
 local SLASH = byte("/")
+local MOST_NAMES, MOST_PATHS = 10000, 500 -- remembered by a worker, and by a site
 
 -- What a request would else have to find out each time.
 local function made_ready(options, location, site)
@@ -22,6 +23,7 @@ local function made_ready(options, location, site)
     location.grpc = protocol == "GRPC" or protocol == "GRPCS"
     location.secure = site.certificate ~= nil
     location.judges = options.allow or options.deny or options.basic or options.external or options.global_auth == false
+    location.changed = options.vhost or options.connection
     location.steps = require("fairlead.steps").of(location, site)
     location.filters = require("fairlead.response").filters_of(options)
 end
@@ -45,6 +47,7 @@ local function prepare(site)
         end
     end
     site.exact, site.elements, site.letters, site.patterns = exact, elements, letters, patterns
+    site.routes, site.route_count = {}, 0
     site.lengths = {}
     for length in pairs(lengths) do
         site.lengths[#site.lengths + 1] = length
@@ -59,8 +62,7 @@ local function prepare(site)
     end
 end
 
--- The site of a name: its own, its wildcard's (of one label), or the one of all names.
-function _M.find(name)
+local function look_up(name)
     local site = store.get("h:" .. name, prepare)
     if site then
         return site
@@ -73,6 +75,28 @@ function _M.find(name)
         end
     end
     return store.get("h:_", prepare)
+end
+
+-- Found before, by name and then by path, until something changes: without loops, so that LuaJIT makes one trace of it.
+local names, name_count, epoch = {}, 0, -1
+
+-- The site of a name: its own, its wildcard's (of one label), or the one of all names.
+function _M.find(name)
+    if epoch ~= store.epoch then
+        names, name_count, epoch = {}, 0, store.epoch
+    end
+    local site = names[name]
+    if site then
+        return site
+    end
+    site = look_up(name)
+    if site then
+        if name_count >= MOST_NAMES then
+            names, name_count = {}, 0
+        end
+        names[name], name_count = site, name_count + 1
+    end
+    return site
 end
 
 function _M.starts_with_any(path, prefixes)
@@ -118,8 +142,8 @@ local function by_elements(elements, path)
     end
 end
 
--- The location of a path: an exact one, the first pattern, or the longest prefix. The second value are the captures.
-function _M.locate(site, path)
+-- The location of a path: an exact one, the first pattern, or the longest prefix.
+local function locate(site, path)
     local location = site.exact[path]
     if location then
         return location
@@ -140,6 +164,21 @@ function _M.locate(site, path)
         end
     end
     return best
+end
+
+function _M.locate(site, path)
+    local location = site.routes[path]
+    if location then
+        return location
+    end
+    location = locate(site, path) or site.default
+    if location then
+        if site.route_count >= MOST_PATHS then
+            site.routes, site.route_count = {}, 0
+        end
+        site.routes[path], site.route_count = location, site.route_count + 1
+    end
+    return location
 end
 
 return _M

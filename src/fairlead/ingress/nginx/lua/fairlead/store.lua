@@ -15,7 +15,7 @@ local MAGIC = "FLB1"
 local MOST_BEHIND = 500 -- generations that a worker follows one by one; with more it starts over
 local MOST_KEPT = 20000 -- objects that a worker keeps decoded
 
-local _M = {}
+local _M = { epoch = 0 } -- counts how often what this worker keeps has changed
 local kept, kept_count, seen = {}, 0, -1
 
 local function u32(text, at)
@@ -44,6 +44,7 @@ function _M.catch_up()
         end
     end
     seen = now
+    _M.epoch = _M.epoch + 1
 end
 
 function _M.generation()
