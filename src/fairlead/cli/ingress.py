@@ -1,6 +1,8 @@
 """`fairlead ingress`: the Ingress controller, with ingress-nginx's flags."""
 
+import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,12 @@ class Flags(click.Group):
 @click.option("--listen", multiple=True, default=("",), help="Addresses to listen on; all by default.")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="A folder on a tmpfs: it holds private keys.")
 @click.option("--workers", type=int, help="nginx's workers; one a processor by default.")
+@click.option(
+    "--enable-ssl-passthrough", "passthrough", is_flag=True, help="Read names of TLS clients before nginx does."
+)
+@click.option("--validating-webhook", "webhook", help="ADDRESS:PORT where AdmissionReviews are answered.")
+@click.option("--validating-webhook-certificate", "webhook_certificate", help="A PEM file.")
+@click.option("--validating-webhook-key", "webhook_key", help="A PEM file.")
 @click.option("--apiserver-host", hidden=True)
 @click.pass_context
 def ingress(context: click.Context, /, **given: Any) -> None:
@@ -88,7 +96,48 @@ def ingress(context: click.Context, /, **given: Any) -> None:
         listen=given["listen"],
         run_dir=given["run_dir"],
         workers=given["workers"],
+        passthrough=given["passthrough"],
+        webhook=(given["webhook"], given["webhook_certificate"], given["webhook_key"]) if given["webhook"] else None,
         pod_name=os.environ.get("POD_NAME", ""),
         pod_namespace=os.environ.get("POD_NAMESPACE", ""),
     )
     run(serve(options))
+
+
+@ingress.command()
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@KUBECONFIG
+@click.option("--annotations-prefix", "prefix", default="nginx.ingress.kubernetes.io", show_default=True)
+@click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def check(paths: tuple[Path, ...], kubeconfig: str | None, prefix: str, output: str) -> None:
+    """Tell of each Ingress what would not be served as it says.
+
+    Reads files and folders, or, where none are named, a cluster. The exit code is 1 where there is something to tell.
+
+    \b
+    fairlead ingress check manifests/
+    fairlead ingress check --kubeconfig ~/.kube/config
+    """
+    from fairlead.ingress import check as checking
+
+    if paths:
+        try:
+            known = checking.read(paths)
+        except ValueError as error:
+            raise click.ClickException(str(error)) from error
+    else:
+        import uvloop
+
+        from fairlead.ingress.listing import known_of
+
+        known = uvloop.run(known_of(kubeconfig))
+    found = checking.check(known, prefix, complete=not paths)
+    if output == "json":
+        shown = [{"ingress": each.key, "problems": [one.message for one in each.problems]} for each in found]
+        click.echo(json.dumps(shown))
+    else:
+        for each in found:
+            click.echo(f"{each.key}: {'served as it says' if not each.problems else 'not all of it is served'}")
+            for problem in each.problems:
+                click.echo(f"  {problem.reason}: {problem.message}")
+    sys.exit(1 if any(each.problems for each in found) else 0)

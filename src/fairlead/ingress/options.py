@@ -53,6 +53,8 @@ class Options:
     run_dir: Path | None = None
     workers: int | None = None
     shutdown_seconds: float = 240.0
+    passthrough: bool = False
+    webhook: tuple[str, str, str] | None = None  # address, certificate, key
     pod_name: str = ""
     pod_namespace: str = ""
 

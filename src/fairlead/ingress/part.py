@@ -20,12 +20,15 @@ from fairlead.ingress.nginx.writer import Writer
 from fairlead.ingress.observing import Observed, observe, service_keys
 from fairlead.ingress.options import Options
 from fairlead.ingress.plan import sites
+from fairlead.ingress.plan.admission import Verdict, review
 from fairlead.ingress.plan.catalog import Catalog
 from fairlead.ingress.plan.defaults import Defaults
 from fairlead.ingress.plan.model import Problem
 from fairlead.ingress.resolving import resolve
 from fairlead.ingress.server import serve as serve_health
 from fairlead.ingress.status import Ours, StatusKeeper
+from fairlead.ingress.streaming import Streaming
+from fairlead.ingress.webhook import serve as serve_webhook
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +48,13 @@ async def serve(options: Options) -> None:
 async def work(options: Options, client: Client) -> None:
     """nginx serves from its snapshot before the API has answered."""
     where = place(
-        options.run_dir, "fairlead-ingress", options.http_port, options.https_port, options.listen, options.workers
+        options.run_dir,
+        "fairlead-ingress",
+        options.http_port,
+        options.https_port,
+        options.listen,
+        options.workers,
+        passthrough=options.passthrough,
     )
     certificate = fake_certificate.make(datetime.datetime.now(datetime.UTC))
     nginx = Nginx(where, Static(), Defaults(), certificate, options.shutdown_seconds)
@@ -83,6 +92,8 @@ class Controller:
         self._recorder = Recorder(client, COMPONENT)
         self._adjusting = Adjusting(options, self._catalog, nginx, self._recorder)
         self._settings_changed = True
+        self._streaming = Streaming(options, observed, self._catalog, self._recorder)
+        self._streams_changed = True
         self._ours = Ours(options, observed)
         self._status = StatusKeeper(client, options, observed, self._ours)
         self._metrics = Metrics(options)
@@ -100,6 +111,9 @@ class Controller:
             self._follow()
             tasks.create_task(self._sync_for_ever())
             tasks.create_task(self._status.run())
+            tasks.create_task(self._streaming.run())
+            if self._options.webhook is not None:
+                tasks.create_task(serve_webhook(*self._options.webhook, self._judge))
             tasks.create_task(resolve(self._catalog, self._observed, self._mark))
 
     def _follow(self) -> None:
@@ -142,6 +156,8 @@ class Controller:
         self._catalog.config_map_changed(key)
         if key == self._options.configmap:
             self._settings_changed = True
+        if key in (self._options.tcp_services, self._options.udp_services):
+            self._streams_changed = True
         self._mark()
 
     def _reread(self) -> None:
@@ -184,6 +200,9 @@ class Controller:
             if adjusted:
                 self._adjusting.plan(config_map, self._reread)
             plan = self._catalog.plan()
+            if self._streams_changed:
+                self._streams_changed = False
+                await self._streaming.adjust()
             if adjusted:
                 plan.records[SETTINGS] = self._adjusting.record()
                 await self._adjusting.reload(config_map)
@@ -192,6 +211,12 @@ class Controller:
             self._metrics.observe_sync(self._catalog)
             for key, problems in plan.problems.items():
                 self._tell_problems(key, problems)
+
+    def _judge(self, ingress: Ingress) -> Verdict:
+        """For the webhook; what is not ours is not ours to judge."""
+        if not self._ours(ingress):
+            return Verdict(True)
+        return review(ingress, self._options.prefix, self._adjusting.defaults, self._catalog.claims.values())
 
     def _tell_problems(self, key: str, problems: tuple[Problem, ...]) -> None:
         """Each once, until it is gone and comes again."""

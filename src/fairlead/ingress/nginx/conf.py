@@ -5,7 +5,7 @@ request is a finite set of locations that stand here from the start.
 """
 
 from fairlead.ingress.nginx import locations
-from fairlead.ingress.nginx.settings import LUA, Place, Static
+from fairlead.ingress.nginx.settings import LUA, PASSTHROUGH_PORT, Place, Static
 from fairlead.ingress.plan.defaults import Defaults
 
 MODULES = ("ndk_http_module", "ngx_http_lua_module")
@@ -30,7 +30,7 @@ CHANGED = (
     ("host", "$http_host"),
     ("forwarded_host", "$http_host"),
     ("forwarded_for", "$remote_addr"),
-    ("port", "$server_port"),
+    ("port", "$own_port"),
     ("scheme", "$scheme"),
     ("connection", "$connection_upgrade"),
 )
@@ -106,7 +106,7 @@ http {{
     underscores_in_headers {_switch(static.underscores_in_headers)};
     ignore_invalid_headers {_switch(static.ignore_invalid_headers)};
     limit_rate_after $fl_limit_rate_after;
-{_real_ip(static)}{_gzip(static)}
+{_real_ip(static, passthrough=place.passthrough)}{_gzip(static)}
     ssl_protocols {" ".join(static.protocols)};
     ssl_ciphers "{static.ciphers}";
     ssl_prefer_server_ciphers on;
@@ -127,6 +127,10 @@ http {{
         "" $request_id;
     }}
 {_maps()}
+    map $server_port $own_port {{
+        default $server_port;
+        {PASSTHROUGH_PORT} {place.https_port};
+    }}
     map $fl_log $fl_logged {{
         default 0;
         "" 1;
@@ -277,12 +281,18 @@ def _listen(place: Place, static: Static) -> str:
             hosts.append("[::]:")
         for host in hosts:
             lines.append(f"        listen {host}{place.http_port} default_server reuseport backlog=4096{proxied};")
-            lines.append(f"        listen {host}{place.https_port} default_server reuseport backlog=4096 {secure};")
+            if not place.passthrough:
+                lines.append(f"        listen {host}{place.https_port} default_server reuseport backlog=4096 {secure};")
+    if place.passthrough:
+        also = "" if static.proxy_protocol else " proxy_protocol"
+        lines.append(f"        listen 127.0.0.1:{PASSTHROUGH_PORT} default_server backlog=4096 {secure}{also};")
     return "\n".join(lines)
 
 
-def _real_ip(static: Static) -> str:
+def _real_ip(static: Static, *, passthrough: bool) -> str:
     """Whom others before us may name as the client."""
+    if not static.trusted_proxies and passthrough:
+        return "    set_real_ip_from 127.0.0.1;\n    real_ip_header proxy_protocol;\n"
     if not static.trusted_proxies:
         return ""
     lines = [f"set_real_ip_from {network};" for network in static.trusted_proxies]

@@ -69,7 +69,14 @@ def _is_tmpfs(path: Path) -> bool:
 
 
 def place(
-    run_dir: Path | None, name: str, http_port: int, https_port: int, listen: tuple[str, ...], count: int | None
+    run_dir: Path | None,
+    name: str,
+    http_port: int,
+    https_port: int,
+    listen: tuple[str, ...],
+    count: int | None,
+    *,
+    passthrough: bool = False,
 ) -> Place:
     return Place(
         folder=folder(run_dir, name),
@@ -81,5 +88,6 @@ def place(
         listen=listen,
         ipv6=ipv6(),
         workers=count or workers(),
+        passthrough=passthrough,
         files=open_files(),
     )

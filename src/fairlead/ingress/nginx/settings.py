@@ -16,6 +16,9 @@ LOG_FORMAT = (
 )
 
 
+PASSTHROUGH_PORT = 442  # where nginx takes TLS from whoever looks at its first bytes, on this machine only
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where nginx runs. `folder` is on a tmpfs, `work` takes long bodies. `listen`: addresses; `user`: the workers'
@@ -30,6 +33,7 @@ class Place:
     listen: tuple[str, ...] = ("",)  # "" is every address
     ipv6: bool = False
     workers: int = 1
+    passthrough: bool = False
     files: int = 65536  # that a process may have open
 
     @property

@@ -19,7 +19,7 @@ class Sources(Protocol):
     def addresses(self, name: str) -> tuple[str, ...]: ...
 
 
-def backend_of(target: Target, sources: Sources) -> Backend:
+def backend_of(target: Target, sources: Sources, protocol: str = "TCP") -> Backend:
     """Without a Service, or without anybody behind it: no endpoints."""
     if target.host:
         return _outside(target.host, int(target.port), sources)
@@ -32,7 +32,7 @@ def backend_of(target: Target, sources: Sources) -> Backend:
         return _outside(service.spec.external_name, number, sources)
     if target.direct:
         return through_service(service, target.port)
-    return backend(service, target.port, sources.slice_list(target.service_key))
+    return backend(service, target.port, sources.slice_list(target.service_key), protocol)
 
 
 def port_of(service: Service, port: str) -> ServicePort | None:
@@ -48,10 +48,10 @@ def port_of(service: Service, port: str) -> ServicePort | None:
     return None
 
 
-def backend(service: Service, port: str, slices: Iterable[EndpointSlice]) -> Backend:
+def backend(service: Service, port: str, slices: Iterable[EndpointSlice], protocol: str = "TCP") -> Backend:
     """Pods' own addresses: connections go to them, not through the Service's."""
     found = port_of(service, port)
-    if found is None or found.protocol != "TCP":
+    if found is None or found.protocol != protocol:
         return NOWHERE
     endpoints = dict.fromkeys(_endpoints(found, slices))
     return _backend((each.address, each.port) for each in usable(endpoints))
@@ -87,7 +87,7 @@ def _order(each: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]) -> t
 
 def _endpoints(port: ServicePort, slices: Iterable[EndpointSlice]) -> Iterable[Endpoint]:
     for each in slices:
-        numbers = [p.port for p in each.ports if (p.name or "") == port.name and (p.protocol or "TCP") == "TCP"]
+        numbers = [p.port for p in each.ports if (p.name or "") == port.name and (p.protocol or "TCP") == port.protocol]
         for number in numbers:
             if number is None:
                 continue

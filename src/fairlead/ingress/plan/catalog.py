@@ -143,6 +143,16 @@ class Catalog:
                 found.add(service.spec.external_name)
         return found
 
+    def passthrough(self, host: str) -> Target | None:
+        """Where TLS for a host goes unopened; None: it is opened here."""
+        for name in (host, f"*.{host.partition('.')[2]}"):
+            for key in sorted(self._by_host.get(name)):
+                made = self.claims[key]
+                paths = made.rules.get(name, ())
+                if made.parsed.options.passthrough and paths:
+                    return paths[0].target
+        return None
+
     def pairs(self) -> dict[str, Pair]:
         """The certificates in use, by their Secrets."""
         return {key: pair for key, pair in self._pairs.items() if isinstance(pair, Pair)}

@@ -53,7 +53,11 @@ def site(host: str, claims: Iterable[Claim], certificates: Certificates, own: Co
     regex = any(each.parsed.options.regex for each in named)
     for each in named:
         for path in each.rules[host]:
-            kept = [key for key in _keys(path, each, regex=regex) if _own(planned, owners, key, each, host, locations)]
+            kept = [
+                key
+                for key in _keys(path, each, regex=regex)
+                if _own(planned, owners, key, each, path.target, host, locations)
+            ]
             if kept:
                 location = _location(host, each, path.path, path.target, certificate is not None, own.defaults)
                 paths += [(kind, text, len(locations)) for kind, text in kept]
@@ -117,14 +121,16 @@ def _own(
     owners: dict[Key, tuple[Claim, int]],
     key: Key,
     claim: Claim,
+    target: Target,
     host: str,
     locations: list[Location],
 ) -> bool:
     owner = owners.setdefault(key, (claim, len(locations)))
     if owner[0] is claim and owner[1] == len(locations):
         return True
-    text = f'host "{host}" and path "{key[1]}" are already defined in ingress {owner[0].key}'
-    planned.tell(claim, Problem("Conflict", text))
+    if locations[owner[1]].backend != target.key:  # else both say the same
+        text = f'host "{host}" and path "{key[1]}" are already defined in ingress {owner[0].key}'
+        planned.tell(claim, Problem("Conflict", text))
     return False
 
 
