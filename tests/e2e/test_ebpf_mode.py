@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.kubectl import Kubectl
-from tests.e2e.machine import FAIRLEAD, eventually
+from tests.e2e.machine import FAIRLEAD, eventually, sandbox
 from tests.e2e.test_faults import _named, _running
 from tests.e2e.test_section_1_3_proxy_modes import NODES, _all_serve, _edit
 from tests.e2e.test_section_3_2_clusterip import curl, many
@@ -96,6 +96,37 @@ def test_proxies_are_killed_and_nobody_notices(kubectl: Kubectl, served: dict[st
             _all_serve(machine, "ebpf")
 
         eventually(back, 20)
+        # What starts now reaches the API by its Service.
+        kubectl("delete pod -n kube-system -l k8s-app=kube-dns").ok()
+
+        def resolves() -> None:
+            name = "service-clusterip.dev.svc.cluster.local"
+            assert machine.on_node("node1", "dig", "+short", "+tries=1", "+time=1", "@10.96.0.10", name).out == (
+                f"{VIP}\n"
+            )
+
+        eventually(resolves, 20)
     codes = answers.read_text().split()
     assert len(codes) > 20
     assert set(codes) == {"200"}
+
+
+ONLY_VERSION_2 = """
+for each in $(awk '$5 ~ "^/sys/fs/cgroup/" {print $5}' /proc/self/mountinfo); do umount -l $each; done
+umount -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup
+"""
+
+
+def test_a_machine_that_has_version_2_of_cgroups_alone() -> None:
+    with sandbox() as machine:
+        machine.run(["sh", "-ec", ONLY_VERSION_2]).ok()
+        machine.fairlead("up", "--nodes", "1", "--proxy-mode", "ebpf").ok()
+        name = machine.run(["cat", "/run/fairlead/default/cgroup"]).ok().out
+        assert machine.on_node("master", "cat", "/proc/self/cgroup").ok().out.endswith(f"0::/{name}/master.node\n")
+        asked = ["curl", "-sk", "--max-time", "3", "-w", "%{remote_ip}", "https://10.96.0.1/healthz"]
+        # What getpeername(2) says is the Service, whichever way; that it is not by packets, the kernel's tracking says.
+        assert machine.on_node("master", *asked).ok().out == "ok10.96.0.1"
+        tracked = machine.on_node("master", "conntrack", "-L", "--orig-dst", "10.96.0.1", "-p", "tcp").ok().out
+        assert tracked == ""
+        machine.fairlead("down").ok()
+        assert machine.run(["ls", f"/sys/fs/cgroup/{name}"]).code != 0
