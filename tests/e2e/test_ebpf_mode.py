@@ -59,6 +59,11 @@ def test_sockets_of_nodes_and_pods_and_packets_of_the_host_come_to_every_pod(
         assert set(kubectl.argv("exec", pod, "-n", "dev", "--", "/bin/sh", "-c", loop).ok().out.split()) == everyone
         told = machine.fairlead("explain", "service/service-clusterip", "-n", "dev", "--from", f"pod/{pod}").ok().out
         assert re.search(rf"rule: bpf frontends {VIP}:80/TCP → one of 3 slots\n", told)
+        told_by = machine.on_node("node1", "curl", "-s", "127.0.0.1:10249/metrics").ok().out
+        counted = 'namespace="dev",outcome="endpoint",port="",protocol="TCP",service="service-clusterip"'
+        assert re.search(
+            rf"^fairlead_proxy_connections_total{{ip_family=\"IPv4\",{counted}}} [1-9]", told_by, re.MULTILINE
+        )
         assert all(re.search(rf"rule: bpf slots \d+\[\d\] = {address}:80\n", told) for address in everyone)
 
 

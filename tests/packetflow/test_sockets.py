@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fairlead.host import bpf, namespaces
-from fairlead.proxy.mode import Audited
+from fairlead.proxy.mode import Audited, CountsConnections
 from fairlead.proxy.modes.ebpf import Programs, refused
 from fairlead.services.model import ServicePort, ServicePortName
 from tests.packetflow.conftest import Proxies
@@ -193,6 +193,32 @@ def test_programs_go_when_the_mode_is_cleaned_up_by_another_process(proxies: Pro
     other.clean_up()
     assert not Programs(folder, "IPv4").are_there()
     assert Programs(proxies.lab.namespace("node2").with_name("cgroup"), "IPv4").are_there()
+
+
+def test_connections_are_counted_by_service(proxies: Proxies, datagrams: socket.socket) -> None:
+    """By all of its addresses, over the proxy's end, and not those of a Service that is gone."""
+    lab = proxies.lab
+    state: dict[str, tuple[ServicePort, ...]] = {
+        "dev/web": (service(endpoints=(A, B)), service("UDP", endpoints=(A,))),
+        "dev/none": (ServicePort(ServicePortName("dev", "none", "", "TCP"), "10.97.97.98", PORT),),
+    }
+    proxies.apply(state)
+    for address, number in ((CLUSTER_IP, PORT), (NODES["node1"], NODE_PORT), (CLUSTER_IP, PORT)):
+        lab.connect("idle", address, "TCP", number)
+    for _ in range(2):
+        lab.connect("idle", "10.97.97.98", "TCP", PORT)
+        _ask(datagrams)  # is one flow
+    new = MODES["ebpf"]("node1", lab.namespace("node1"))
+    assert isinstance(new, CountsConnections)
+    new.apply(state)
+    lab.connect("idle", CLUSTER_IP, "TCP", PORT)
+    found = {(each.port.name, each.port.protocol): each[1:] for each in new.connections()}
+    assert found == {("web", "TCP"): (4, 0), ("web", "UDP"): (1, 0), ("none", "TCP"): (0, 2)}
+    new.apply({"dev/none": ()})
+    assert {each.port.name for each in new.connections()} == {"web"}
+    new.apply(state)
+    assert {each.port.name for each in new.connections()} == {"web"}
+    end(new)
 
 
 @pytest.mark.parametrize("damage", ["a program is detached", "an element is deleted"])

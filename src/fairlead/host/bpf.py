@@ -11,6 +11,8 @@ import platform
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from fairlead.host.bpf_object import MapShape, Program
 
@@ -20,6 +22,7 @@ PROG_ATTACH, PROG_DETACH = 8, 9
 PROG_BY_ID, MAP_BY_ID, INFO, PROG_QUERY = 13, 14, 15, 16
 MAP_LOOKUP_BATCH, MAP_UPDATE_BATCH = 24, 26
 CGROUP_SOCK_ADDR = 18
+PER_CPU = (5, 10)  # hash, and hash whose oldest make room; values of whole eights of bytes
 ALLOW_MULTI, REPLACE = 2, 4
 ATTACH = {
     "connect4": 10,
@@ -64,6 +67,7 @@ class Map:
     """A map of fixed keys and values. One thread at a time: the buffers of a call are kept."""
 
     def __init__(self, descriptor: int, key_size: int, value_size: int) -> None:
+        """`value_size`: as it is given to and taken from the kernel."""
         self.descriptor = descriptor
         self.key_size, self.value_size = key_size, value_size
         self._key = ctypes.create_string_buffer(key_size)
@@ -77,7 +81,7 @@ class Map:
         """Raises BpfError."""
         numbers = (shape.kind, shape.key_size, shape.value_size, shape.most, shape.flags, 0, 0)
         descriptor = _bpf(MAP_CREATE, struct.pack("=7I16s", *numbers, _name(name)))
-        return cls(descriptor, shape.key_size, shape.value_size)
+        return cls(descriptor, shape.key_size, _seen_size(shape))
 
     def close(self) -> None:
         os.close(self.descriptor)
@@ -219,7 +223,19 @@ def map_by_id(number: int) -> tuple[Map, MapInfo]:
     kind, known, key_size, value_size, most, flags = struct.unpack_from("=6I", info)
     name = info.raw[24:40].rstrip(b"\0").decode()
     shape = MapShape(kind, key_size, value_size, most, flags)
-    return Map(descriptor, key_size, value_size), MapInfo(known, shape, name)
+    return Map(descriptor, key_size, _seen_size(shape)), MapInfo(known, shape, name)
+
+
+def _seen_size(shape: MapShape) -> int:
+    """Maps with a value for each CPU are read with all of them."""
+    return shape.value_size * _cpus() if shape.kind in PER_CPU else shape.value_size
+
+
+@cache
+def _cpus() -> int:
+    """Those that there may ever be: `0-3`."""
+    last = Path("/sys/devices/system/cpu/possible").read_text().strip().rpartition(",")[2]
+    return int(last.rpartition("-")[2]) + 1
 
 
 def _name(text: str) -> bytes:

@@ -16,6 +16,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from fairlead.proxy.mode import Connections
 from fairlead.services.model import Family, ServicePort, usable
 
 PREFIX = "kubeproxy_"
@@ -117,6 +118,22 @@ class Synced:
     family: Family
     seconds: float
     full: bool
+
+
+class _ByService(Collector):
+    """What kube-proxy does not count (kubernetes/kubernetes#9125)."""
+
+    def __init__(self, source: Callable[[], Iterable[tuple[Family, Connections]]]) -> None:
+        self._source = source
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        said = "Connections that sockets of this node and its pods dialled, by Service and by what became of them"
+        labels = ("namespace", "service", "port", "protocol", "ip_family", "outcome")
+        found = CounterMetricFamily("fairlead_proxy_connections", said, labels=labels)
+        for family, each in self._source():
+            for outcome, number in (("endpoint", each.dialled), ("refused", each.refused)):
+                found.add_metric([*each.port, family, outcome], number)
+        yield found
 
 
 class _Packets(Collector):
@@ -264,6 +281,10 @@ class Metrics:
         """Connections that would still be sent where nothing is any more."""
         self._histograms["conntrack_reconciler_sync_duration_seconds"].labels(family).observe(seconds)
         self._counters["conntrack_reconciler_deleted_entries_total"].labels(family).inc(entries)
+
+    def count_connections(self, source: Callable[[], Iterable[tuple[Family, Connections]]]) -> None:
+        """Asked for whenever metrics are."""
+        self._registry.register(_ByService(source))
 
     def asked(self, path: str, code: int) -> None:
         """A probe of /healthz or /livez was answered."""

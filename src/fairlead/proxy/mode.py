@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from fairlead.services.model import Family, ServicePort
+from fairlead.services.model import Family, ServicePort, ServicePortName
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,21 @@ class CountsRules(Protocol):
 
     def packets(self) -> Mapping[str, int]:
         """How many met rules that count: what has happened to them → their number."""
+
+
+class Connections(NamedTuple):
+    """How often a Service's port was dialled, and how often it refused for want of an endpoint."""
+
+    port: ServicePortName
+    dialled: int
+    refused: int
+
+
+@runtime_checkable
+class CountsConnections(Protocol):
+    """A mode that counts connections by Service."""
+
+    def connections(self) -> Iterable[Connections]: ...
 
 
 class Mode(Protocol):

@@ -75,6 +75,8 @@ class Proxy:
         self._dirty: dict[str, float] = {}  # key → when its change was heard of
         self._wake = asyncio.Event()
         self._metrics = Metrics(self.mode_name, self._families, options.node_name, self._rules.packets)
+        if self.mode_name == "ebpf":
+            self._metrics.count_connections(self._rules.connections)
         self._flows = Flows(self._metrics.forgot_flows)
         self._health_checks = HealthChecks(self._healthy)
         self._last_sync = 0.0

@@ -8,7 +8,7 @@ from fairlead.host.nft_watch import NftWatch
 from fairlead.proxy.audit import Rounds
 from fairlead.proxy.choosing import MAKE, others
 from fairlead.proxy.metrics import Synced
-from fairlead.proxy.mode import Audited, CountsRules, Mode, ModeError, Node, RuleCounts
+from fairlead.proxy.mode import Audited, Connections, CountsConnections, CountsRules, Mode, ModeError, Node, RuleCounts
 from fairlead.services.model import Family, ServicePort
 
 log = logging.getLogger(__name__)
@@ -91,6 +91,12 @@ class Rules:
         for family, mode in self._modes.items():
             if isinstance(mode, CountsRules):
                 yield family, mode.rule_counts()
+
+    def connections(self) -> Iterator[tuple[Family, Connections]]:
+        """Of modes that count them."""
+        for family, mode in self._modes.items():
+            if family in self._started and isinstance(mode, CountsConnections):
+                yield from ((family, each) for each in mode.connections())
 
     def apply_what_can_be(self, changes: Changes) -> dict[str, str]:
         """After `apply` has failed: each Service that cannot be programmed, and why; all others are. Raises ModeError

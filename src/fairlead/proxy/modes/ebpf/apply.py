@@ -3,10 +3,10 @@
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from fairlead.proxy.mode import Audited, Mode, ModeError, Node
-from fairlead.proxy.modes.ebpf.encode import Element, encode
+from fairlead.proxy.mode import Audited, Connections, Mode, ModeError, Node
+from fairlead.proxy.modes.ebpf.encode import Element, encode, frontend
 from fairlead.proxy.modes.ebpf.plan import NOTHING, Wanted, plan, steps
 from fairlead.proxy.modes.ebpf.programs import Programs, ProgramsError
 from fairlead.services.model import ServicePort
@@ -85,6 +85,18 @@ class EbpfMode:
             log.warning("cannot look at the programs' maps: %s", error)
             return False
         return not isinstance(self._behind, Audited) or self._behind.audit(keys, fixed=fixed)
+
+    def connections(self) -> Iterator[Connections]:
+        """Of sockets, by the programs' own counts. Those of Services that are gone are forgotten."""
+        named = {frontend(s): name for each in self._applied.values() for s, name in each.services.items()}
+        try:
+            for service, (dialled, refused) in self._programs.counts().items():
+                if service in named:
+                    yield Connections(named[service], dialled, refused)
+                else:
+                    self._programs.forget_count(service)
+        except ProgramsError as error:
+            log.warning("cannot read the programs' counts: %s", error)
 
     @property
     def known(self) -> Iterable[str]:

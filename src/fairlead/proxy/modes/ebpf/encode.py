@@ -56,6 +56,12 @@ def decode_aim(value: bytes) -> tuple[int, int, int]:
     return struct.unpack_from("=III", value, 8)
 
 
+def decode_count(value: bytes) -> tuple[int, int]:
+    """(dialled, refused), from one of each for every CPU."""
+    numbers = struct.unpack(f"={len(value) // 8}Q", value)
+    return sum(numbers[::2]), sum(numbers[1::2])
+
+
 def decode_endpoint(value: bytes) -> tuple[str, int]:
     address = ipaddress.IPv6Address(value[:16])
     return str(address.ipv4_mapped or address), int.from_bytes(value[16:18], "big")

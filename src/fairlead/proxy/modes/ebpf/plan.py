@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from fairlead.proxy.mode import Node
 from fairlead.proxy.slots import Line, arrange
-from fairlead.services.model import Endpoint, ServicePort, usable
+from fairlead.services.model import Endpoint, ServicePort, ServicePortName, usable
 
 CARRIED = ("TCP", "UDP")
 
@@ -49,6 +49,7 @@ class Wanted:
 
     frontends: dict[Frontend, Aim] = field(default_factory=dict)
     sets: dict[str, Set] = field(default_factory=dict)
+    services: dict[Frontend, ServicePortName] = field(default_factory=dict)  # whose clients are meant, and its name
 
 
 class Slot(NamedTuple):
@@ -112,6 +113,7 @@ class _Planner:
             here = port.endpoints_for(node.name, from_outside=False)
             if here or not usable(port.endpoints):  # silence is for packets
                 self._wanted.frontends[self._service] = self._aim("here", here)
+        self._wanted.services[self._service] = port.id
         if anywhere:
             self._wanted.frontends.update(dict.fromkeys(anywhere, self._aim("any", port.everywhere)))
 

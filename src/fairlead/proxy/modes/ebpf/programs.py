@@ -16,10 +16,10 @@ from pathlib import Path
 
 from fairlead.host import bpf
 from fairlead.host.bpf_object import BpfObject, MapShape, ObjectError, read
-from fairlead.proxy.modes.ebpf.encode import Element
+from fairlead.proxy.modes.ebpf.encode import Element, decode_count
 from fairlead.services.model import Family
 
-LEARNED = ("clients", "flows", "peers")
+LEARNED = ("clients", "flows", "peers", "counts")
 FILLED = ("frontends", "slots", "members")
 MOMENT = 0.5  # seconds
 UNSEEN = "the node's cgroup2 hierarchy is not mounted here"
@@ -138,6 +138,19 @@ class Programs:
         """Whether all of them are in our maps. Raises ProgramsError."""
         try:
             return all(self._maps[name].lookup(key) == value for name, key, value in elements)
+        except bpf.BpfError as error:
+            raise ProgramsError(str(error)) from error
+
+    def counts(self) -> dict[bytes, tuple[int, int]]:
+        """By service: how often it was dialled, and how often it refused. Raises ProgramsError."""
+        try:
+            return {key: decode_count(value) for key, value in self._maps["counts"].items()}
+        except bpf.BpfError as error:
+            raise ProgramsError(str(error)) from error
+
+    def forget_count(self, service: bytes) -> None:
+        try:
+            self._maps["counts"].delete(service)
         except bpf.BpfError as error:
             raise ProgramsError(str(error)) from error
 

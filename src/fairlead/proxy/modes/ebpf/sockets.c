@@ -37,7 +37,7 @@ static u64 (*socket_cookie)(void *ctx) = (void *)46;
 static u64 (*netns_cookie)(void *ctx) = (void *)122;
 static long (*set_retval)(int retval) = (void *)187;
 
-enum { HASH = 1, ARRAY = 2, LRU_HASH = 9, NO_PREALLOC = 1 };
+enum { HASH = 1, LRU_HASH = 9, LRU_PERCPU_HASH = 10, NO_PREALLOC = 1 };
 enum { TCP = 6, UDP = 17 };
 enum { REFUSE = 0, PASS = 1 };
 #define ECONNREFUSED 111
@@ -96,6 +96,10 @@ struct flow {
 	u32 zero;
 };
 
+struct count {
+	u64 dialled, refused;
+};
+
 struct peer {
 	u64 socket;
 	struct endpoint endpoint;
@@ -109,11 +113,12 @@ struct peer {
 MAP(frontends, HASH, struct frontend, struct aim, 1, NO_PREALLOC);
 MAP(slots, HASH, struct slot, struct endpoint, 1, NO_PREALLOC);
 MAP(members, HASH, struct member, u32, 1, NO_PREALLOC);
-/* The programs' own: a client's endpoint; a datagram socket's endpoint at a frontend; and where a socket believes to be
- * connected. The oldest make room. */
+/* The programs' own: a client's endpoint; a datagram socket's endpoint at a frontend; where a socket believes to be
+ * connected; and how many came, by service. The oldest make room. */
 MAP(clients, LRU_HASH, struct client, struct known, 16384, 0);
 MAP(flows, LRU_HASH, struct flow, struct endpoint, 8192, 0);
 MAP(peers, LRU_HASH, struct peer, struct endpoint, 32768, 0);
+MAP(counts, LRU_PERCPU_HASH, struct frontend, struct count, 16384, 0);
 
 INLINE int is_member(u32 set, const struct endpoint *endpoint)
 {
@@ -170,8 +175,22 @@ INLINE void remember(u64 socket, const struct endpoint *to, const struct fronten
 		map_update(&peers, &peer, &asked, 0);
 }
 
-INLINE int refuse(void)
+INLINE void count(const struct aim *aim, u64 dialled)
 {
+	struct frontend service = aim->service;
+	struct count *known = map_lookup(&counts, &service), first = {dialled, 1 - dialled};
+
+	if (!known) {
+		map_update(&counts, &service, &first, 0);
+		return;
+	}
+	known->dialled += dialled;
+	known->refused += 1 - dialled;
+}
+
+INLINE int refuse(const struct aim *aim)
+{
+	count(aim, 0);
 	set_retval(-ECONNREFUSED);
 	return REFUSE;
 }
@@ -184,9 +203,11 @@ INLINE int dial(struct bpf_sock_addr *ctx, struct frontend *frontend, struct end
 	if (!aim)
 		return PASS;
 	if (!aim->count)
-		return refuse();
-	if (aim->affinity ? stick(ctx, aim, to) : draw(aim, to))
+		return refuse(aim);
+	if (aim->affinity ? stick(ctx, aim, to) : draw(aim, to)) {
 		remember(socket_cookie(ctx), to, frontend);
+		count(aim, 1);
+	}
 	return PASS;
 }
 
@@ -200,7 +221,7 @@ INLINE int post(struct bpf_sock_addr *ctx, struct frontend *frontend, struct end
 	if (!aim)
 		return PASS;
 	if (!aim->count)
-		return refuse();
+		return refuse(aim);
 	flow.socket = socket_cookie(ctx);
 	before = map_lookup(&flows, &flow);
 	if (before && is_member(aim->set, before)) {
@@ -209,6 +230,7 @@ INLINE int post(struct bpf_sock_addr *ctx, struct frontend *frontend, struct end
 		if (!draw(aim, to))
 			return PASS;
 		map_update(&flows, &flow, to, 0);
+		count(aim, 1);
 	}
 	remember(flow.socket, to, frontend);
 	return PASS;
