@@ -148,6 +148,10 @@ def test_a_cluster_of_ipv6_alone(empty: Machine) -> None:
         assert "Welcome to nginx!" in page.ok().out
     inside = empty.on_node("master", *kubectl, "exec", "deployment/pc-deployment", "--", "cat", "/etc/resolv.conf")
     assert inside.ok().out.startswith("nameserver fd00:10:96::a\n")
+    by_name = ["curl", "-sS", "--max-time", "5", "http://pc-deployment"]
+    page = empty.on_node("master", *kubectl, "exec", "deployment/pc-deployment", "--", *by_name)
+    assert "Welcome to nginx!" in page.ok().out
+    assert empty.on_node("master", "curl", "-sS", "http://[fd00:192:168:109::101]:10256/healthz").ok().out
     empty.fairlead("down", "--delete-state").ok()
     assert _left(empty) == before
 

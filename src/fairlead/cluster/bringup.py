@@ -200,6 +200,9 @@ async def wait_until_serving(layout: Layout, plan: AddressPlan, proxy_mode: str 
             timings.mark(f"{len(plan.nodes)} nodes Ready")
             await _until(lambda: _system_pods_ready(client, len(plan.nodes)), 0.02)
             timings.mark("proxies and DNS running")
+            for node in plan.nodes:
+                await _until(lambda at=node.name: _service_answers(layout, plan, at), 0.01)  # type: ignore[misc]
+            timings.mark("Services answer on every node")
             await _until(lambda: _dns_answers(layout, plan), 0.02)
             timings.mark("DNS answers")
     except TimeoutError:
@@ -243,6 +246,15 @@ async def _system_pods_ready(client: Client, nodes: int) -> None:
         ready += any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
     if ready < 2 * nodes:
         raise _NotYet
+
+
+async def _service_answers(layout: Layout, plan: AddressPlan, node: str) -> None:
+    """Whether the node's proxy has made its rules: that a pod is ready says that it has started."""
+
+    def dial() -> None:
+        socket.create_connection((plan.service_address, 443), timeout=0.1).close()
+
+    await asyncio.to_thread(in_network, layout, node, dial)
 
 
 async def _dns_answers(layout: Layout, plan: AddressPlan) -> None:

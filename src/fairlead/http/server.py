@@ -21,6 +21,7 @@ from fairlead.http.duplex import Duplex
 
 log = logging.getLogger(__name__)
 
+EVERYWHERE = ("", "0.0.0.0", "::")
 MAX_BODY = 3 << 20  # bytes; the limit of Kubernetes' API server
 IDLE_SECONDS = 300.0
 COPIED = 64 << 10  # bytes; a longer body is not copied to stand behind its head
@@ -325,13 +326,14 @@ async def listen(
     ssl: tls.SSLContext | None = None,
     max_body: int = MAX_BODY,
 ) -> Server:
-    """Serves until closed. `host`: an address, or several; an empty one is all of both families. Raises OSError where
-    one is taken."""
+    """Serves until closed. `host`: an address, or several; `0.0.0.0`, `::` or an empty one is all of both families, as
+    with Go's net.Listen. Raises OSError where one is taken."""
     server = Server(handler, max_body)
+    where = None if host in EVERYWHERE else host
     loop = asyncio.get_running_loop()
     server.sockets.append(
         await loop.create_server(
-            lambda: _Connection(server), host, port, ssl=ssl, backlog=1024, reuse_address=True, start_serving=True
+            lambda: _Connection(server), where, port, ssl=ssl, backlog=1024, reuse_address=True, start_serving=True
         )
     )
     return server
