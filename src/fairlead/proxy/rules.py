@@ -14,6 +14,7 @@ from fairlead.services.model import Family, ServicePort
 log = logging.getLogger(__name__)
 
 Changes = dict[str, tuple[ServicePort, ...]]
+REST = 20  # times that it took to look, until it is looked again
 MOST_REFUSED = 16  # Services: where more cannot be programmed, it is not they that are wrong
 
 
@@ -34,6 +35,7 @@ class Rules:
         self._modes = modes
         self._others = others_
         self._started: set[Family] = set()
+        self._rest_until = 0.0
         self._rounds = {family: Rounds() for family in modes}
 
     def apply(self, changes: Changes) -> list[Synced]:
@@ -58,9 +60,16 @@ class Rules:
         return done
 
     def audit(self) -> bool:
-        """Looks at a little of what is believed to be in the kernel: whether it is there."""
-        if len(self._started) < len(self._modes):
+        """Looks at a little of what is believed to be in the kernel: whether it is there. Where looking takes long, as
+        iptables-legacy's does, it is done less often."""
+        began = time.monotonic()
+        if len(self._started) < len(self._modes) or began < self._rest_until:
             return True
+        intact = self._look()
+        self._rest_until = began + REST * (time.monotonic() - began)
+        return intact
+
+    def _look(self) -> bool:
         generation = self._generation()
         for family, mode in self._modes.items():
             keys, fixed = self._rounds[family].next(generation, mode.known)
