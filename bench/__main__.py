@@ -3,7 +3,7 @@
 import argparse
 import importlib
 
-BENCHMARKS = ("api", "watch", "bringup", "live", "scale", "network", "proxy", "iptables", "dataplane", "ingress")
+BENCHMARKS = ("api", "watch", "bringup", "live", "scale", "network", "proxy", "iptables", "dataplane", "ingress", "dns")
 
 
 def main() -> None:

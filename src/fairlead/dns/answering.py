@@ -4,17 +4,15 @@ Whoever has a socket to answer uses it: a worker, a process with nothing else to
 are no workers. It waits for nothing; what needs an upstream is handed on.
 """
 
-import itertools
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import itemgetter
 
 from fairlead.dns import logline
 from fairlead.dns.chain import Chain, Resolution
 from fairlead.dns.memo import Memo
 from fairlead.dns.messages import Ask
-from fairlead.dns.responding import kind_of, question_of, refusal, turns, udp_limit
+from fairlead.dns.responding import Turns, kind_of, question_of, refusal, udp_limit
 from fairlead.dns.tally import Tally
 from fairlead.dns.wire import QUESTION_AT, Query, Rcode, Reply, WireError, decode_query
 from fairlead.dns.zone import Tag, number_of
@@ -24,7 +22,6 @@ REMEMBERED = 32_768  # answers in each generation of the memo
 BATCHES_AT_ONCE = 8  # before anything else is heard
 PLAIN_OPT = 11  # bytes of an OPT record without options
 AT = QUESTION_AT - 2  # where the question begins behind the id
-_LABEL = itemgetter(2)
 NOT_YET = Reply(Rcode.SERVFAIL, authoritative=False)
 
 
@@ -57,25 +54,34 @@ class Answering:
     def serve(self, index: int) -> None:
         """What has arrived at a socket."""
         arriving = self._inputs[index]
+        tally = self._tally
         for _ in range(BATCHES_AT_ONCE):
             packets = arriving.receive()
             if not packets:
                 return
             began = time.perf_counter()
-            answers: list[Answer | None] = list(map(self._memo.young.get, packets))
-            if None in answers:
+            get = self._memo.young.get
+            answers: list[Answer | None] = [get(packet) for packet in packets]
+            if None not in answers:
+                arriving.reply(answers)
+                tally.answered += answers  # type: ignore[arg-type]
+            else:
                 for slot, answer in enumerate(answers):
                     if answer is None:
                         answers[slot] = self._answer(packets[slot], index, slot)
-            arriving.reply(answers)
-            answered = [each for each in answers if each is not None] if None in answers else answers
-            self._tally.hits.update(map(_LABEL, answered))  # type: ignore[arg-type]
-            self._tally.took(time.perf_counter() - began, len(answered))
-            self._kept.clear()
-            self._memo.settle()
-            self._turning.settle()
+                arriving.reply(answers)
+                tally.answered += [answer for answer in answers if answer is not None]
+                self._settle_memo()
+            tally.took(time.perf_counter() - began, len(answers))
             if len(packets) < SLOTS // 2:
                 return
+
+    def _settle_memo(self) -> None:
+        """After a batch with something new in it, when nothing of it is needed any more."""
+        self._tally.count()
+        self._kept.clear()
+        self._memo.settle()
+        self._turning.settle()
 
     def _answer(self, packet: bytes, index: int, slot: int) -> Answer | None:
         """For what the memo has no finished answer to. `packet`: without its id."""
@@ -148,25 +154,25 @@ class Answering:
         self, query: Query, resolution: Resolution, packet: bytes, index: int, client: bytes, began: float
     ) -> Answer:
         reply = resolution.reply
-        variants = [data[2:] for data in turns(query, resolution, udp_limit(query))]
-        size = len(variants[0]) + 2
+        turns = Turns(query, resolution, udp_limit(query))
+        data = turns.next()[1][2:]
+        size = len(data) + 2
         kind = kind_of(query, reply, resolution, "udp", self._families[index], len(packet) + 2, size)
         label = self._tally.number(kind)
         block = resolution.block
         if block is not None and block.logs:
             remote = (socket.inet_ntop(self._inputs[index].sock.family, host_of(client)), port_of(client))
             logline.write(block, query, reply, kind, remote, time.perf_counter() - began)
-            return self._keep(variants[0], label)
+            return self._keep(data, label)
         plain = len(packet) == AT + len(query.wire_question) + (PLAIN_OPT if query.edns is not None else 0)
         if not (resolution.shared and plain):
-            return self._keep(variants[0], label)
-        if len(variants) == 1:
-            answer = prepared(variants[0], label)
+            return self._keep(data, label)
+        answer = prepared(data, label)
+        if turns.count == 1:
             self._memo.put(packet, answer, resolution.tags)
-            return answer
-        turning = itertools.cycle([prepared(each, label) for each in variants])
-        self._turning.put(packet, turning, resolution.tags)
-        return next(turning)
+        else:
+            self._turning.put(packet, _prepared_turns(turns, label), resolution.tags)
+        return answer
 
     def _malformed(self, index: int, reply: bytes) -> int:
         query = Query(0, 0, "", b"", 0, 0, None)
@@ -178,3 +184,12 @@ class Answering:
         return self._delegate_to(
             Ask(index, arrived.client(slot), arrived.destination(slot), arrived.kept(slot) + packet)
         )
+
+
+def _prepared_turns(turns: Turns, label: int) -> Iterator[Answer]:
+    known: dict[int, Answer] = {}
+    while True:
+        turn, data = turns.next()
+        if turn not in known:
+            known[turn] = prepared(data[2:], label)
+        yield known[turn]

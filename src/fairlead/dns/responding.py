@@ -1,12 +1,11 @@
 """What every process that answers does around the chain: refusals of the protocol, sizes, turns of addresses. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from fairlead.dns.chain import Resolution
 from fairlead.dns.config.rewriting import Question
 from fairlead.dns.tally import Kind
-from fairlead.dns.wire import PLAIN_UDP_SIZE, Query, Rcode, Record, Reply, Type, encode_reply
+from fairlead.dns.wire import PLAIN_UDP_SIZE, Query, Rcode, Reply, Type, encode_reply
 
 OPCODE_QUERY = 0
 LARGEST_UDP = 4096
@@ -34,24 +33,39 @@ def udp_limit(query: Query) -> int:
     return max(PLAIN_UDP_SIZE, min(query.udp_limit, LARGEST_UDP))
 
 
-def turns(query: Query, resolution: Resolution, limit: int) -> list[bytes]:
+class Turns:
     """The finished answer; with the plugin `loadbalance` and several addresses in it, one beginning with each, as far
-    as a bound on their number allows."""
-    reply = resolution.reply
-    block = resolution.block
-    if block is None or not block.shuffles:
-        return [encode_reply(query, reply, limit)]
-    first = [record for record in reply.answers if record.type not in TURNING]
-    turning = [record for record in reply.answers if record.type in TURNING]
-    if len(turning) < 2:
-        return [encode_reply(query, reply, limit)]
-    count = min(len(turning), MOST_TURNS)
-    begins = [len(turning) * turn // count for turn in range(count)]
-    return [encode_reply(query, replace(reply, answers=_from(first, turning, at)), limit) for at in begins]
+    as a bound on their number allows. Each is made when its turn comes."""
 
+    def __init__(self, query: Query, resolution: Resolution, limit: int) -> None:
+        self._query, self._reply, self._limit = query, resolution.reply, limit
+        self._turn = 0
+        self._made: dict[int, bytes] = {}
+        block = resolution.block
+        turning = [record for record in self._reply.answers if record.type in TURNING]
+        self._turning = turning if block is not None and block.shuffles and len(turning) > 1 else []
+        self.count = min(len(self._turning), MOST_TURNS) or 1
 
-def _from(first: Sequence[Record], turning: Sequence[Record], at: int) -> tuple[Record, ...]:
-    return (*first, *turning[at:], *turning[:at])
+    def next(self) -> tuple[int, bytes]:
+        """The number of a turn and its bytes."""
+        turn = self._turn
+        self._turn = (turn + 1) % self.count
+        data = self._made.get(turn)
+        if data is None:
+            data = self._made[turn] = self._make(turn)
+        return turn, data
+
+    def at(self, turn: int) -> bytes:
+        """For who keeps none of them."""
+        return self._make(turn % self.count)
+
+    def _make(self, turn: int) -> bytes:
+        if self.count == 1:
+            return encode_reply(self._query, self._reply, self._limit)
+        first = [record for record in self._reply.answers if record.type not in TURNING]
+        at = len(self._turning) * turn // self.count
+        answers = (*first, *self._turning[at:], *self._turning[:at])
+        return encode_reply(self._query, replace(self._reply, answers=answers), self._limit)
 
 
 def kind_of(

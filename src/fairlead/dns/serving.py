@@ -11,7 +11,7 @@ from fairlead.dns import logline
 from fairlead.dns.chain import Chain, Resolution
 from fairlead.dns.config.settings import Block
 from fairlead.dns.messages import Ask
-from fairlead.dns.responding import kind_of, question_of, refusal, turns, udp_limit
+from fairlead.dns.responding import Turns, kind_of, question_of, refusal, udp_limit
 from fairlead.dns.tally import Tally
 from fairlead.dns.upstream.forwarder import Forwarder
 from fairlead.dns.wire import Query, Rcode, Record, Reply, Type, WireError, decode_query, encode_reply
@@ -72,15 +72,17 @@ class Serving:
             return
         client = host_of(message.client)
         resolution = await self.resolve(query, client)
-        variants = turns(query, resolution, udp_limit(query))
-        self._turn += 1
-        data = variants[self._turn % len(variants)]
+        data = self._finished(query, resolution, udp_limit(query))
         remote = (socket.inet_ntop(sock.family, client), port_of(message.client))
         self._count(query, resolution, "udp", remote, (len(message.packet), len(data)), time.perf_counter() - began)
         try:
             send_from(sock, data, message.client, message.destination)
         except OSError as error:
             log.debug("who asked is gone: %s", error)
+
+    def _finished(self, query: Query, resolution: Resolution, limit: int) -> bytes:
+        self._turn += 1
+        return Turns(query, resolution, limit).at(self._turn)
 
     def _count(
         self,
@@ -135,9 +137,7 @@ class Serving:
                 yield data
             return
         resolution = await self.resolve(query, ip_address(remote[0].partition("%")[0]).packed)
-        variants = turns(query, resolution, TCP_LIMIT)
-        self._turn += 1
-        data = variants[self._turn % len(variants)]
+        data = self._finished(query, resolution, TCP_LIMIT)
         self._count(query, resolution, "tcp", remote, (len(packet), len(data)), time.perf_counter() - began)
         yield data
 

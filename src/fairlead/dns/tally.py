@@ -5,9 +5,12 @@ Counting a packet must cost next to nothing, so each kind of answer has a number
 
 from collections import Counter
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import NamedTuple
 
 BUCKETS = tuple(0.00025 * 2**power for power in range(16))  # seconds, as CoreDNS's
+UNCOUNTED = 2048
+_NUMBER = itemgetter(2)
 MOST = 20_000  # kinds; sizes are rounded beyond, so that clients cannot make kinds up
 
 
@@ -29,6 +32,7 @@ class Tally:
     """Of one process. `hits` counts numbers of kinds; `spent` how long answers took, by bucket, and in all."""
 
     def __init__(self) -> None:
+        self.answered: list[tuple[int, int, int, bytes]] = []  # not counted yet: to count many at once costs less
         self.hits: Counter[int] = Counter()
         self.spent: list[int] = [0] * (len(BUCKETS) + 1)
         self.seconds = 0.0
@@ -46,14 +50,21 @@ class Tally:
 
     def took(self, seconds: float, answers: int) -> None:
         """Each of a batch is taken to have needed as long as all of it."""
+        if len(self.answered) > UNCOUNTED:
+            self.count()
         bucket = 0
         while bucket < len(BUCKETS) and seconds > BUCKETS[bucket]:
             bucket += 1
         self.spent[bucket] += answers
         self.seconds += seconds * answers
 
+    def count(self) -> None:
+        self.hits.update(map(_NUMBER, self.answered))
+        self.answered.clear()
+
     def take(self) -> tuple[list[tuple[Kind, int]], list[int], float]:
         """What was counted since the last time."""
+        self.count()
         counted = [(self._kinds[number], count) for number, count in self.hits.items() if count]
         spent, seconds = self.spent, self.seconds
         self.hits.clear()
@@ -68,4 +79,5 @@ class Tally:
         self.seconds += seconds
 
     def kinds(self) -> list[tuple[Kind, int]]:
+        self.count()
         return [(self._kinds[number], count) for number, count in self.hits.items()]

@@ -9,6 +9,7 @@ import re
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 
@@ -48,6 +49,8 @@ HEADER = struct.Struct("!HHHHHH")
 RECORD = struct.Struct("!HHIH")
 QUESTION_AT = HEADER.size
 FARTHEST_POINTER = 0x3FFF
+_POINTER = struct.Struct("!H")
+_NUMBERS = struct.Struct("!IIIII")
 _ESCAPED = re.compile(r"\\(\d{3})")
 # Types whose data is or ends with a name that may be compressed, and the bytes before that name (RFC 3597 4).
 NAME_AT = {Type.NS: 0, Type.CNAME: 0, Type.PTR: 0, Type.DNAME: 0, Type.MX: 2, Type.SRV: 6}
@@ -135,38 +138,49 @@ class _Writer:
         return self.at - before
 
     def _owner(self, name: str) -> bytes:
+        known = self._known.get(name)
+        if known is not None:
+            return _POINTER.pack(0xC000 | known)
         lowered = name.lower()
         if (known := self._known.get(lowered)) is not None:
-            return struct.pack("!H", 0xC000 | known)
-        whole, skipped, rest = encode_name(name), 0, lowered
+            return _POINTER.pack(0xC000 | known)
+        skipped, rest = 0, lowered
         at = self.at
         while rest:
             label, _, rest = rest.partition(".")
-            skipped += len(encode_name(label)) - 1
-            if (known := self._known.get(rest)) is not None and rest:
+            skipped += _size(label)
+            if (known := self._known.get(rest)) is not None:
                 self._learn(lowered, at)
-                return whole[:skipped] + struct.pack("!H", 0xC000 | known)
+                return encode_name(name)[:skipped] + _POINTER.pack(0xC000 | known)
         self._learn(lowered, at)
-        return whole
+        return encode_name(name)
 
     def _learn(self, name: str, at: int) -> None:
-        while name and at <= FARTHEST_POINTER and name not in self._known:
-            self._known[name] = at
+        known = self._known
+        while name and at <= FARTHEST_POINTER and name not in known:
+            known[name] = at
             label, _, name = name.partition(".")
-            at += len(encode_name(label)) - 1
+            at += _size(label)
 
 
+@lru_cache(maxsize=4096)
 def encode_name(name: str) -> bytes:
     """`web.dev` → b"\\3web\\3dev\\0". Raises WireError for labels and names that are longer than they may be."""
     if not name:
         return b"\0"
-    labels = [_unescaped(label) for label in name.split(".")]
-    if not all(0 < len(label) < 64 for label in labels):
-        raise WireError(f"a label of {name} is empty or over 63 bytes")
-    found = b"".join([bytes((len(label),)) + label for label in labels]) + b"\0"
-    if len(found) > 255:
-        raise WireError(f"{name} is over 255 bytes")
+    labels = [_unescaped(label) for label in name.split(".")] if "\\" in name else name.encode("latin-1").split(b".")
+    found = b"".join([_LENGTHS[min(len(label), 64)] + label for label in labels]) + b"\0"
+    if b"" in labels or max(map(len, labels)) > 63 or len(found) > 255:
+        raise WireError(f"{name} is over 255 bytes, or a label of it is empty or over 63 bytes")
     return found
+
+
+_LENGTHS = [bytes((length,)) for length in range(65)]
+
+
+def _size(label: str) -> int:
+    """Of an encoded label, with its length."""
+    return 1 + (len(_unescaped(label)) if "\\" in label else len(label))
 
 
 def _unescaped(label: str) -> bytes:
@@ -218,7 +232,7 @@ def txt_data(text: str) -> bytes:
 
 def soa_data(zone: str, serial: int, minimum: int) -> bytes:
     names = encode_name(f"ns.dns.{zone}") + encode_name(f"hostmaster.{zone}")
-    return names + struct.pack("!IIIII", serial, 7200, 1800, 86400, minimum)
+    return names + _NUMBERS.pack(serial, 7200, 1800, 86400, minimum)
 
 
 def decode_query(packet: bytes) -> Query:

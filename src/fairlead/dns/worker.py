@@ -1,5 +1,6 @@
 """A process that answers, with an index of its own, which the watcher feeds. One thread, no event loop."""
 
+import gc
 import logging
 import select
 import socket
@@ -12,6 +13,7 @@ from fairlead.dns.chain import Chain
 from fairlead.dns.config.corefile import load
 from fairlead.dns.tally import Tally
 from fairlead.dns.zone import Tag, Zone
+from fairlead.host import libc
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +83,7 @@ class Worker:
                     self._answering.ready = True
                     self._rebuild()
                     self._tell(messages.Ready())
+                    _keep_apart()
 
     def _rebuild(self) -> None:
         given = self._settings
@@ -92,6 +95,14 @@ class Worker:
         tags = apply(self._zone if self._coming is None else self._coming, changes)
         if self._coming is None:
             self._answering.drop(tags)
+
+
+def _keep_apart() -> None:
+    """The index stays: it is not looked through for garbage, of which answering makes hardly any."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 1000)
+    libc.malloc_trim()
 
 
 def apply(zone: Zone, changes: messages.Changes) -> set[Tag]:

@@ -13,7 +13,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
-from ctypes import Structure, addressof, byref, c_int, c_size_t, c_uint, c_void_p
+from ctypes import Structure, addressof, c_int, c_size_t, c_uint, c_void_p
 from operator import itemgetter
 
 SLOTS = 64
@@ -54,14 +54,23 @@ AVAILABLE = hasattr(_libc, "recvmmsg") and hasattr(_libc, "sendmmsg")
 if AVAILABLE:
     _libc.recvmmsg.argtypes = [c_int, c_void_p, c_uint, c_int, c_void_p]
     _libc.sendmmsg.argtypes = [c_int, c_void_p, c_uint, c_int]
-    _libc.recvmmsg.restype = _libc.sendmmsg.restype = c_int
+    _recvmmsg, _sendmmsg = _libc.recvmmsg, _libc.sendmmsg
+_HEADER_SIZE = ctypes.sizeof(_Mmsghdr)
+FEW = 6  # answers that are told one by one faster than as an array
+
+
+def _address_of(data: bytes) -> int:
+    return ctypes.cast(ctypes.c_char_p(data), c_void_p).value or 0
+
+
+# Where the bytes of a bytes object begin behind its head; asking ctypes each time takes three times as long.
+_SAMPLE = b"?" * 64
+_HEAD = _address_of(_SAMPLE) - id(_SAMPLE) if sys.implementation.name == "cpython" else 0
 
 
 def prepared(data: bytes, label: int) -> Answer:
     """An answer as `Batches.reply` takes it. It must be kept until it was sent."""
-    address = ctypes.cast(ctypes.c_char_p(data), c_void_p).value
-    assert address is not None
-    return address, len(data), label, data
+    return id(data) + _HEAD if _HEAD else _address_of(data), len(data), label, data
 
 
 class Batches:
@@ -116,6 +125,7 @@ class Batches:
         self._no_interfaces = array("I", [0] * SLOTS)
         self._starts = [slot * SIZE for slot in range(SLOTS)]
         self._pointer = addressof(self._area)
+        self._in_pointer, self._out_pointer = addressof(self._in), addressof(self._out)
         buffers = (self._area, self._overflow, self._names, self._controls)
         self._bytes, self._more, self._name_bytes, self._control_bytes = (
             memoryview(each).cast("B") for each in buffers
@@ -124,7 +134,7 @@ class Batches:
 
     def receive(self) -> list[bytes]:
         """What has arrived, each packet without its first two bytes; nothing where there is nothing. Raises OSError."""
-        count = _libc.recvmmsg(self._fd, byref(self._in), SLOTS, _DONTWAIT, None)
+        count = _recvmmsg(self._fd, self._in_pointer, SLOTS, _DONTWAIT, None)
         if count <= 0:
             self._count = 0
             number = ctypes.get_errno()
@@ -167,6 +177,12 @@ class Batches:
         if None in answers:
             self._reply_to_some(answers)
             return
+        if count < FEW:
+            at, sizes = self._answers_at, self._answer_sizes
+            for slot in range(count):
+                at[slot], sizes[slot], _, _ = answers[slot]  # type: ignore[misc]
+            self._send(0, count)
+            return
         self._answers_at[:count] = array("Q", map(_ADDRESS, answers))  # type: ignore[arg-type]
         self._answer_sizes[:count] = array("Q", map(_LENGTH, answers))  # type: ignore[arg-type]
         self._send(0, count)
@@ -184,10 +200,9 @@ class Batches:
     def _send(self, begin: int, end: int) -> None:
         if self._anywhere and not self._six:
             self._interfaces[begin:end] = self._no_interfaces[begin:end]  # the route decides, not where it came from
-        size = ctypes.sizeof(_Mmsghdr)
         tries = 0
         while begin < end:
-            sent = _libc.sendmmsg(self._fd, addressof(self._out) + begin * size, end - begin, _DONTWAIT)
+            sent = _sendmmsg(self._fd, self._out_pointer + begin * _HEADER_SIZE, end - begin, _DONTWAIT)
             if sent > 0:
                 begin += sent
                 continue
