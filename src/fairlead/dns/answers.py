@@ -5,7 +5,7 @@ plugin `kubernetes` has it.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from fairlead.dns.config.settings import Kubernetes, matching
@@ -26,7 +26,6 @@ from fairlead.dns.zone import SERIAL, Tag, Zone, address_of_reverse, endpoints_o
 SPECIFICATION = "1.1.0"
 VERSION_TTL = 28800
 LONGEST_CHAIN = 10  # of CNAMEs
-_SHOWN = (Type.A, Type.AAAA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +56,11 @@ class Answers:
             return None
         if apex.endswith(("in-addr.arpa", "ip6.arpa")):
             return self._reverse(apex, name, qtype)
-        return self._forward(apex, name, qtype, 0)
+        return self._forward(apex, name, qtype)
 
     # Names.
 
-    def _forward(self, apex: str, name: str, qtype: int, depth: int) -> Answered:
+    def _forward(self, apex: str, name: str, qtype: int, chain: tuple[str, ...] = ()) -> Answered:
         labels = name[: -len(apex) - 1].split(".") if name != apex else []
         match labels:
             case []:
@@ -85,13 +84,15 @@ class Answers:
                 entry = self._zone.services.get(key)
                 if entry is None or not self._exposed(namespace):
                     return self._no_name(apex, (key, namespace))
-                return self._service(apex, name, above, entry, qtype, depth)
+                return self._service(apex, name, above, entry, qtype, chain)
         return self._no_name(apex, ())
 
-    def _service(self, apex: str, name: str, above: list[str], entry: ServiceEntry, qtype: int, depth: int) -> Answered:
+    def _service(
+        self, apex: str, name: str, above: list[str], entry: ServiceEntry, qtype: int, chain: tuple[str, ...]
+    ) -> Answered:
         tags = (entry.key, entry.key[0])
         if entry.external_name is not None:
-            return self._external(apex, name, above, entry, qtype, depth)
+            return self._external(apex, name, above, entry, qtype, chain)
         empty = self._settings.ignore_empty_service and not self._zone.has_endpoints(entry.key)
         if empty and not entry.headless:
             return self._no_name(apex, tags)
@@ -103,6 +104,8 @@ class Answers:
                 if entry.headless and not found:
                     return self._no_name(apex, tags)
                 return self._addresses(apex, name, found, qtype, tags)
+            case [label] if label.startswith("_") and label in self._protocols(entry):
+                return self._no_data(apex, tags)  # there are names below it (RFC 8020)
             case [host]:
                 found = tuple(packed for each, packed in self._endpoints(entry) if each.lower() == host)
                 if not found:
@@ -118,29 +121,29 @@ class Answers:
         return self._no_name(apex, tags)
 
     def _external(
-        self, apex: str, name: str, above: list[str], entry: ServiceEntry, qtype: int, depth: int
+        self, apex: str, name: str, above: list[str], entry: ServiceEntry, qtype: int, chain: tuple[str, ...]
     ) -> Answered:
-        """A CNAME, followed inside the cluster here. An external name that is an address is taken for a name, which
-        nobody has (the Service's reference says so, and CoreDNS answers so)."""
+        """A CNAME, whatever is asked for, followed inside the cluster here; what its end is decides about the code
+        (RFC 6604). An external name that is an address is taken for a name, which nobody has (the Service's reference
+        says so, and CoreDNS answers so)."""
         target = (entry.external_name or "").lower()
         tags: tuple[Tag, ...] = (entry.key, entry.key[0])
-        if above or not target or _is_address(target) or depth > LONGEST_CHAIN:
+        if above or not target or _is_address(target):
             return self._no_name(apex, tags)
         try:
             alias = Record(name, Type.CNAME, self._ttl, encode_name(target))
-        except WireError:
+        except (WireError, UnicodeEncodeError):
             return self._no_name(apex, tags)
-        if qtype == Type.SRV:
-            return self._no_data(apex, tags)
-        if qtype in (Type.CNAME, Type.ANY) or qtype not in (*_SHOWN, Type.TXT):
-            shown = qtype in (Type.CNAME, Type.ANY)
-            return Answered(Reply(answers=(alias,)), frozenset(tags)) if shown else self._no_data(apex, tags)
-        inside = matching(target, tuple(z for z in self._settings.zones if not z.endswith("arpa")))
+        told = Answered(Reply(answers=(alias,)), frozenset(tags))
+        chain = (*chain, name)
+        if qtype in (Type.CNAME, Type.ANY) or target in chain or len(chain) > LONGEST_CHAIN:
+            return told
+        inside = matching(target, tuple(zone for zone in self._settings.zones if not zone.endswith("arpa")))
         if inside is None:
-            return Answered(Reply(answers=(alias,)), frozenset(tags), follow=target)
-        followed = self._forward(inside, target, qtype, depth + 1)
-        reply = Reply(answers=(alias, *followed.reply.answers))
-        return Answered(reply, frozenset(tags) | followed.tags, followed.follow)
+            return replace(told, follow=target)
+        followed = self._forward(inside, target, qtype, chain)
+        reply = replace(followed.reply, answers=(alias, *followed.reply.answers))
+        return Answered(reply, told.tags | followed.tags, followed.follow)
 
     def _srv(
         self, apex: str, name: str, entry: ServiceEntry, wanted: tuple[str, str] | None, host: str | None = None
@@ -167,6 +170,10 @@ class Answers:
             additional=tuple(self._address(target, packed) for target, packed in additional),
         )
         return Answered(reply, frozenset(tags))
+
+    def _protocols(self, entry: ServiceEntry) -> set[str]:
+        """`_tcp` and so on, below which the Service has ports."""
+        return {f"_{port.protocol}" for port, _, _ in self._targets(entry, None) if port.name}
 
     def _targets(self, entry: ServiceEntry, host: str | None) -> Iterator[tuple[Port, str, tuple[bytes, ...]]]:
         own = f"{entry.key[1]}.{entry.key[0]}.svc.{self._domain}"
@@ -295,7 +302,7 @@ class Answers:
             return
         name = f"{key[1]}.{key[0]}.svc.{apex}"
         for qtype in (Type.CNAME,) if entry.external_name is not None else (Type.A, Type.AAAA, Type.SRV):
-            yield from self._service(apex, name, [], entry, qtype, 0).reply.answers
+            yield from self._service(apex, name, [], entry, qtype, ()).reply.answers
         if entry.external_name is not None:
             return
         ports = entry.ports if not entry.headless else [p for s in self._zone.slices_of(key) for p in s.ports]
@@ -304,6 +311,8 @@ class Answers:
             yield from self._srv(apex, where, entry, (port[0].lower(), port[1])).reply.answers
         for host, packed in dict.fromkeys(self._endpoints(entry)):
             yield self._address(f"{host}.{name}", packed)
+        for host in dict.fromkeys(host for host, _ in self._endpoints(entry)):
+            yield from self._srv(apex, f"{host}.{name}", entry, None, host.lower()).reply.answers
 
 
 def _is_address(text: str) -> bool:

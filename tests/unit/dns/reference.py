@@ -51,6 +51,7 @@ def _add_service(found: Records, service: Json, slices: list[Json], services: li
     for port, protocol, number, target in targets:
         found.setdefault(f"_{port}._{protocol}.{name}", set()).add(("SRV", f"{number} {target}."))
         found[name].add(("SRV", f"{number} {target}."))
+        found.setdefault(f"_{protocol}.{name}", set())
     for address, host, ports in endpoints:
         own = found.setdefault(f"{host}.{name}", set())
         own.add((_type(address), address))

@@ -28,13 +28,19 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
         yield client
 
 
-@pytest.fixture(params=[1, 0], ids=["worker", "alone"])
+@pytest.fixture
 async def server(request: pytest.FixtureRequest, client: Client, tmp_path: Path) -> AsyncIterator[Served]:
+    """With a worker; alone in one process where the test says so."""
     await create_service(client, "web", "10.97.97.97")
-    async with served(client, tmp_path, "transfer {\n to 127.0.0.1\n }", workers=request.param) as server:
+    workers = getattr(request, "param", 1)
+    async with served(client, tmp_path, "transfer {\n to 127.0.0.1\n }", workers=workers) as server:
         yield server
 
 
+both = pytest.mark.parametrize("server", [1, 0], ids=["worker", "alone"], indirect=True)
+
+
+@both
 async def test_questions_are_answered_as_the_chapter_shows(server: Served) -> None:
     reply = await server.ask(f"web.{DOMAIN}", use_edns=0)
     assert addresses(reply) == ["10.97.97.97"]
@@ -45,6 +51,7 @@ async def test_questions_are_answered_as_the_chapter_shows(server: Served) -> No
     assert (await server.ask("www.example.com")).rcode() == dns.rcode.REFUSED
 
 
+@both
 async def test_a_service_is_known_at_once_and_forgotten_at_once(server: Served) -> None:
     name = f"new.{DOMAIN}"
     assert (await server.ask(name)).rcode() == dns.rcode.NXDOMAIN
@@ -151,6 +158,7 @@ async def test_garbage_is_survived(server: Served) -> None:
     assert addresses(await server.ask(f"web.{DOMAIN}")) == ["10.97.97.97"]
 
 
+@both
 async def test_metrics_have_coredns_names(server: Served) -> None:
     for _ in range(3):
         await server.ask(f"web.{DOMAIN}")
@@ -173,6 +181,7 @@ async def test_metrics_have_coredns_names(server: Served) -> None:
     assert (await server.get("/health"))[0] == 200
 
 
+@both
 async def test_settings_take_effect_without_a_restart_and_bad_ones_are_told(server: Served) -> None:
     async def ttl(wanted: int) -> bool:
         return (await server.ask(f"web.{DOMAIN}")).answer[0].ttl == wanted

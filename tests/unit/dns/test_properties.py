@@ -61,7 +61,15 @@ def questions() -> list[tuple[str, str]]:
         names += [f"{namespace}.svc.cluster.local", f"{namespace}.pod.cluster.local"]
         for name in NAMES:
             own = f"{name}.{namespace}.svc.cluster.local"
-            names += [own, f"h-0.{own}", f"10-0-0-1.{own}", f"_http._tcp.{own}", f"_dns._udp.{own}", f"a.b.{own}"]
+            names += [
+                own,
+                f"h-0.{own}",
+                f"10-0-0-1.{own}",
+                f"_http._tcp.{own}",
+                f"_dns._udp.{own}",
+                f"_udp.{own}",
+                f"a.b.{own}",
+            ]
     found = [(name, qtype) for name in names for qtype in TYPES]
     for address in (*POD_ADDRESSES, *SERVICE_ADDRESSES):
         found.append((".".join(reversed(address.split("."))) + ".in-addr.arpa", "PTR"))

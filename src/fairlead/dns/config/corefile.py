@@ -48,12 +48,17 @@ def _block(server: ServerBlock) -> tuple[Block, dict[str, object]]:
     block = Block(zones, frozenset(each.name for each in server.directives))
     process: dict[str, object] = {}
     for directive in server.directives:
-        if directive.name in PROCESS:
-            process.update(PROCESS[directive.name](directive))
-        elif directive.name in PLUGINS:
-            block = PLUGINS[directive.name](block, directive)
-        elif directive.name not in BARE:
-            raise directive.error("there is no such plugin here")
+        try:
+            if directive.name in PROCESS:
+                process.update(PROCESS[directive.name](directive))
+            elif directive.name in PLUGINS:
+                block = PLUGINS[directive.name](block, directive)
+            elif directive.name not in BARE:
+                raise directive.error("there is no such plugin here")
+        except SettingsError:
+            raise
+        except ValueError as error:  # a name or an address that is none
+            raise directive.error(str(error)) from error
     return block, process
 
 
@@ -80,7 +85,7 @@ def _zones_of_key(key: str, line: int) -> list[str]:
 
 def _kubernetes(block: Block, directive: Directive) -> Block:
     _once(block.kubernetes, directive)
-    found = Kubernetes(_own_zones(block, directive, directive.arguments))
+    found = Kubernetes(_own_zones(block, directive.arguments))
     for each in directive.inner:
         match each.name, each.arguments:
             case "ttl", (text,):
@@ -96,7 +101,7 @@ def _kubernetes(block: Block, directive: Directive) -> Block:
             case "ignore", ("empty_service",):
                 found = replace(found, ignore_empty_service=True)
             case "fallthrough", names:
-                found = replace(found, fallthrough=_through(each, names))
+                found = replace(found, fallthrough=_through(names))
             case "upstream" | "resyncperiod" | "startup_timeout" | "apiserver_qps" | "apiserver_burst", _:
                 pass  # of no meaning any more in CoreDNS either, or of its own client
             case "kubeconfig" | "endpoint" | "tls", _:
@@ -109,7 +114,7 @@ def _kubernetes(block: Block, directive: Directive) -> Block:
 def _hosts(block: Block, directive: Directive) -> Block:
     _once(block.hosts, directive)
     file, *zones = directive.arguments or ("/etc/hosts",)
-    found = Hosts(_own_zones(block, directive, tuple(zones)), file=file)
+    found = Hosts(_own_zones(block, tuple(zones)), file=file)
     inline = []
     for each in directive.inner:
         match each.name, each.arguments:
@@ -120,7 +125,7 @@ def _hosts(block: Block, directive: Directive) -> Block:
             case "reload", (text,):
                 found = replace(found, reload=duration(each, text))
             case "fallthrough", names:
-                found = replace(found, fallthrough=_through(each, names))
+                found = replace(found, fallthrough=_through(names))
             case name, names if names and _is_address(name):
                 inline.append(" ".join((name, *names)))
             case _:
@@ -137,7 +142,7 @@ def _autopath(block: Block, directive: Directive) -> Block:
     *zones, source = directive.arguments or ("",)
     if source != "@kubernetes":
         raise directive.error("the search path comes from @kubernetes only")
-    return replace(block, autopath=Autopath(_own_zones(block, directive, tuple(zones))))
+    return replace(block, autopath=Autopath(_own_zones(block, tuple(zones))))
 
 
 def _forward(block: Block, directive: Directive) -> Block:
@@ -157,7 +162,7 @@ def _log(block: Block, directive: Directive) -> Block:
         raise directive.error("log takes names, one format, and classes")
     if not set(classes) <= {"all", "success", "denial", "error"}:
         raise directive.error(f"there is no class {' '.join(classes)}")
-    zones = _own_zones(block, directive, tuple(names))
+    zones = _own_zones(block, tuple(names))
     found = Log(zones, templates[0] if templates else "{common}", frozenset(classes or ["all"]))
     return replace(block, logs=(*block.logs, found))
 
@@ -170,7 +175,7 @@ def _transfer(block: Block, directive: Directive) -> Block:
         to += list(each.arguments)
     if not all(peer == "*" or _is_address(peer) for peer in to) or not to:
         raise directive.error("`to` takes addresses, or * for all")
-    found = Transfer(_own_zones(block, directive, directive.arguments), tuple(to))
+    found = Transfer(_own_zones(block, directive.arguments), tuple(to))
     return replace(block, transfers=(*block.transfers, found))
 
 
@@ -220,19 +225,13 @@ def _once(known: object, directive: Directive) -> None:
         raise directive.error("stands twice in one server block")
 
 
-def _own_zones(block: Block, directive: Directive, names: tuple[str, ...]) -> Zones:
-    try:
-        return tuple(zone for name in names for zone in zones_of(name)) or block.zones
-    except ValueError as error:
-        raise directive.error(str(error)) from error
+def _own_zones(block: Block, names: tuple[str, ...]) -> Zones:
+    return tuple(zone for name in names for zone in zones_of(name)) or block.zones
 
 
-def _through(directive: Directive, names: tuple[str, ...]) -> Zones:
+def _through(names: tuple[str, ...]) -> Zones:
     """No names: all."""
-    try:
-        return tuple(zone_name(name) for name in names) or ("",)
-    except ValueError as error:
-        raise directive.error(str(error)) from error
+    return tuple(zone_name(name) for name in names) or ("",)
 
 
 def _is_address(text: str) -> bool:

@@ -15,10 +15,7 @@ PORTS = {"dns": 53, "tls": 853}
 def forward_of(directive: Directive) -> Forward:
     if len(directive.arguments) < 2:
         raise directive.error("takes a domain and where to ask")
-    try:
-        zone = zones_of(directive.arguments[0])[0]
-    except ValueError as error:
-        raise directive.error(str(error)) from error
+    zone = zones_of(directive.arguments[0])[0]
     to = tuple(_upstream(directive, text) for text in directive.arguments[1:])
     if len(to) > MOST_UPSTREAMS:
         raise directive.error(f"takes at most {MOST_UPSTREAMS} upstreams")
