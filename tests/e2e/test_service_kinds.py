@@ -147,3 +147,32 @@ def test_a_node_that_is_going_tells_load_balancers_but_lives(cluster: Machine, n
 def test_connections_are_tracked_as_long_as_kube_proxy_has_them(cluster: Machine) -> None:
     read = ("cat", "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait")
     assert cluster.on_node("node1", *read).ok().out.strip() == "3600"
+
+
+def test_a_configuration_that_is_refused_is_told_and_services_go_on(
+    cluster: Machine, newest: Kubectl, application: dict[str, str]
+) -> None:
+    apply(newest, service("stays", clusterIP="10.97.50.9", selector={"app": "nginx-pod"}))
+    reaches(cluster, "http://10.97.50.9", set(application.values()))
+    was = json.loads(newest("get cm kube-proxy -n kube-system -o json").ok().out)["data"]["config.conf"]
+
+    def configure(text: str) -> None:
+        patch = json.dumps({"data": {"config.conf": text}})
+        newest.argv("patch", "cm", "kube-proxy", "-n", "kube-system", "-p", patch).ok()
+        newest("delete pod -l k8s-app=kube-proxy -n kube-system --wait=false").ok()
+
+    def told() -> None:
+        found = newest("get events -n default --field-selector reason=InvalidConfiguration").ok().out
+        assert "portRnge: unknown field" in found
+
+    configure(was + "portRnge: x\n")
+    try:
+        eventually(told, 20)
+        reaches(cluster, "http://10.97.50.9", set(application.values()))
+    finally:
+        configure(was)
+
+    def serves_again() -> None:
+        assert newest("get pods -n kube-system -l k8s-app=kube-proxy").ok().out.count("1/1") == 3
+
+    eventually(serves_again, 60)

@@ -181,10 +181,17 @@ def agent(**given: Any) -> None:
 @click.option("--cleanup", is_flag=True, help="Take the rules of every mode away, and end.")
 def proxy(cleanup: bool, **given: Any) -> None:
     """Program Services into this node's kernel (kube-proxy)."""
+    from fairlead.client.config import ConfigError
     from fairlead.proxy.configuration import load
     from fairlead.proxy.part import clean_up, serve
+    from fairlead.proxy.refusal import tell
 
-    options = load(**{**given, "node_name": given["node_name"] or "any"} if cleanup else given)
+    try:
+        options = load(**{**given, "node_name": given["node_name"] or "any"} if cleanup else given)
+    except ConfigError as error:
+        if not cleanup:
+            run(tell(given["node_name"], given["kubeconfig"], given["config"], error))
+        raise
     if cleanup:
         clean_up(options)
         return

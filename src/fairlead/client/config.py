@@ -41,6 +41,11 @@ def load_kubeconfig(path: str, context: str | None = None) -> Config:
     chosen = _named(document, "contexts", name, "context", path)
     cluster = _named(document, "clusters", chosen.get("cluster"), "cluster", path)
     user = _named(document, "users", chosen.get("user"), "user", path) if chosen.get("user") else {}
+    if user.get("exec") or user.get("auth-provider"):
+        named = f"users[name={chosen.get('user')}].user.{'exec' if user.get('exec') else 'auth-provider'}"
+        raise ConfigError(
+            f"{path}: {named}: credential plugins are not run: give a token, a tokenFile or a certificate"
+        )
     if "server" not in cluster:
         raise ConfigError(f"{path}: clusters[name={chosen.get('cluster')}].cluster.server is missing")
     return Config(

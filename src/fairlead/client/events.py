@@ -50,6 +50,10 @@ class Recorder:
         except asyncio.QueueFull:
             log.warning("event dropped: %s %s", reason, message)
 
+    async def record(self, involved: Json, type_: str, reason: str, message: str) -> None:
+        """At once, for who ends then. Raises ApiError, OSError."""
+        await self._send({"involved": involved, "type": type_, "reason": reason, "message": message, "at": time.time()})
+
     async def run(self) -> None:
         while True:
             wanted = await self._queue.get()
