@@ -3,7 +3,20 @@
 import argparse
 import importlib
 
-BENCHMARKS = ("api", "watch", "bringup", "live", "scale", "network", "proxy", "iptables", "dataplane", "ingress", "dns")
+BENCHMARKS = (
+    "api",
+    "watch",
+    "bringup",
+    "images",
+    "live",
+    "scale",
+    "network",
+    "proxy",
+    "iptables",
+    "dataplane",
+    "ingress",
+    "dns",
+)
 
 
 def main() -> None:

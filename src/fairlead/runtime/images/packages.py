@@ -12,13 +12,16 @@ _LOADED_FROM = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/")  # where ld.so(8
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
-    """Of those that are installed."""
-    done = subprocess.run(
-        ["dpkg-query", "--show", "--showformat=${Package}\t${db:Status-Status}\t${Version}\n", *packages],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Of those that are installed; none where nothing is known of Debian's packages."""
+    try:
+        done = subprocess.run(
+            ["dpkg-query", "--show", "--showformat=${Package}\t${db:Status-Status}\t${Version}\n", *packages],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return {}
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     return {name: version for name, status, version in rows if status == "installed"}
 
