@@ -6,7 +6,7 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import click
@@ -163,6 +163,18 @@ def agent(**given: Any) -> None:
     run(serve(options))
 
 
+def _kube_proxy_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Those that stand for fields of its configuration; a switch may be given alone or with `=false`."""
+    from fairlead.proxy.flags import FLAGS, LOGGING
+
+    for name, flag in reversed(FLAGS.items()):
+        alone: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if flag.kind == "switch" else {}
+        command = click.option(f"--{name}", help=f"{', '.join(flag.fields)} of the configuration.", **alone)(command)
+    for name in LOGGING:
+        command = click.option(*(["-v"] if name == "v" else []), f"--{name}", hidden=True, expose_value=False)(command)
+    return command
+
+
 @click.command()
 @click.option("--config", help="A KubeProxyConfiguration.")
 @KUBECONFIG
@@ -179,6 +191,7 @@ def agent(**given: Any) -> None:
 @click.option("--healthz-bind-address", "health", help="ADDRESS:PORT of /healthz and /livez; 0.0.0.0:10256 by default.")
 @click.option("--metrics-bind-address", "metrics", help="ADDRESS:PORT of /metrics; 127.0.0.1:10249 by default.")
 @click.option("--cleanup", is_flag=True, help="Take the rules of every mode away, and end.")
+@_kube_proxy_flags
 def proxy(cleanup: bool, **given: Any) -> None:
     """Program Services into this node's kernel (kube-proxy)."""
     from fairlead.client.config import ConfigError

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from fairlead.client.config import ConfigError, mounted
+from fairlead.proxy.flags import merged
 from fairlead.proxy.mode import Node
 from fairlead.services.model import FAMILIES, Family, family_of
 
@@ -139,6 +140,12 @@ class Options:
 def load(config: str | None, **flags: str | None) -> Options:
     """Flags that are given win over the file's fields. Raises ConfigError, OSError."""
     given = parse(mounted(config).read_text(), config) if config else {}
+    try:
+        given = merged(given, flags)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if wrong := list(_problems(given)):
+        raise ConfigError("; ".join(wrong))
     mode = flags["mode"] or given.get("mode") or DEFAULT_MODE
     if mode not in MODES:
         known = ", ".join(f'"{name}"' for name in MODES)

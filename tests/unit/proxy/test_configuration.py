@@ -145,6 +145,33 @@ def test_node_ports_on_loopback_as_kube_proxy_has_them(
     assert found["IPv4"].localhost_node_ports == there
 
 
+def test_every_flag_of_kube_proxy_stands_for_its_field(tmp_path: Path) -> None:
+    path = tmp_path / "config.conf"
+    path.write_text(KUBEADM.replace("MODE", "iptables"))
+    flags = {
+        **FLAGS,
+        "node_name": "n1",
+        "service_cidr": "10.96.0.0/12",
+        "masquerade_all": "true",
+        "iptables_masquerade_bit": "7",
+        "iptables_localhost_nodeports": "false",
+        "conntrack_tcp_be_liberal": "true",
+        "conntrack_min": "1000",
+        "ipvs_exclude_cidrs": "",
+        "feature_gates": "A=true,B=false",
+    }
+    found = load(str(path), **flags)
+    node = found.nodes()["IPv4"]
+    assert (node.masquerade_all, node.masquerade_bit, node.localhost_node_ports) == (True, 7, False)
+    assert node.tcp_be_liberal
+    assert found.configuration is not None
+    assert found.configuration["conntrack"]["min"] == 1000
+    assert found.configuration["featureGates"] == {"A": True, "B": False}
+    for wrong in ({"iptables_masquerade_bit": "32"}, {"masquerade_all": "maybe"}, {"conntrack_min": "many"}):
+        with pytest.raises(ConfigError, match=r"masqueradeBit|masquerade-all|conntrack-min"):
+            load(str(path), **{**flags, **wrong})
+
+
 def test_rules_are_made_in_each_family_that_pods_have_addresses_of(tmp_path: Path) -> None:
     text = KUBEADM.replace("MODE", "").replace("clusterCIDR: 10.244.0.0/16", "clusterCIDR: 10.244.0.0/16,fd00::/56")
     path = tmp_path / "config.conf"
