@@ -40,6 +40,10 @@ BROWSER = (
 )  # fmt: skip
 
 
+# What is the server's doing alone is looked at with one kubectl.
+once = pytest.mark.parametrize("walk", sorted(installed())[-1:], indirect=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Walk:
     """A cluster as far as section 5.2, by one kubectl. `http` and `https`: the controller's node ports."""
@@ -123,6 +127,7 @@ def test_the_controller_is_user_101_and_may_only_bind_ports(walk: Walk) -> None:
     assert "CapBnd:\t0000000000000400\n" in status  # cap_net_bind_service alone
 
 
+@once
 def test_a_controller_that_is_deleted_while_it_starts_goes_at_once(walk: Walk) -> None:
     """Its manifest gives it five minutes to drain, which it must not need before it has begun."""
     for pause in (0.0, 0.5, 1.0):
@@ -132,6 +137,7 @@ def test_a_controller_that_is_deleted_while_it_starts_goes_at_once(walk: Walk) -
     walk.kubectl("rollout status deploy/nginx-ingress-controller -n ingress-nginx --timeout=60s").ok()
 
 
+@once
 def test_roles_and_limits_of_the_manifests_are_enforced(walk: Walk) -> None:
     account = "--as=system:serviceaccount:ingress-nginx:nginx-ingress-serviceaccount"
     for verb, resource, answer in (
