@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from fairlead.host.nfacct import LONGEST
-from fairlead.host.nft_wire import attribute, attributes, nested, number, text
+from fairlead.host.nft_wire import attribute, attributes, listed, nested, number, text
 
 NAME, DATA, ELEMENT = 1, 2, 1  # of an expression, in a list of them
 EXPRESSIONS, COMPAT = 4, 5  # of a rule
@@ -271,14 +271,11 @@ _TARGETS: dict[str, Callable[[_Reading], bytes]] = {
 
 def jump_of(expressions: bytes) -> str:
     """The chain that a rule leads to; empty: none."""
-    offset = 0
-    while offset + 4 <= len(expressions):
-        size, _ = struct.unpack_from("=HH", expressions, offset)
-        each = attributes(expressions[offset + 4 : offset + size])
+    for expression in listed(expressions):
+        each = attributes(expression[4:])
         if each[NAME] == b"immediate\0":
             verdict = attributes(attributes(attributes(each[DATA]).get(2, b"")).get(2, b""))
             return verdict.get(2, b"\0")[:-1].decode()
-        offset += size + (-size % 4)
     return ""
 
 

@@ -12,6 +12,9 @@ from fairlead.host.nfnetlink import NfnetlinkError
 NETLINK_NETFILTER, SUBSYSTEM_NFTABLES = 12, 10
 REQUEST, ACK, ECHO, DUMP, CREATE, APPEND = 1, 4, 8, 0x300, 0x400, 0x800
 ERROR, DONE = 2, 3
+INTERRUPTED = 0x10  # the flag of a dump during which something was changed
+TRIES = 5  # of a dump that others interrupt
+ROOM = 1 << 18
 BATCH_BEGIN, BATCH_END = 16, 17
 NESTED, TYPE_MASK = 0x8000, 0x3FFF
 GET_GENERATION, GENERATION_ID = 16, 1
@@ -70,20 +73,29 @@ class NftSocket:
         except OSError as error:
             raise NfnetlinkError(f"nf_tables: {error.strerror or error}") from error
 
-    def dump(self, kind: int, body: bytes) -> Iterator[bytes]:
-        """The bodies of all answers. Raises NfnetlinkError."""
-        self._socket.send(self._encode(SUBSYSTEM_NFTABLES << 8 | kind, REQUEST | DUMP, body, 0, self._family))
-        sequence = self._sequence
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """The bodies of all answers, of one moment. Raises NfnetlinkError."""
+        for _ in range(TRIES):
+            found: list[bytes] = []
+            if self._dump_once(kind, body, found):
+                return found
+        raise NfnetlinkError("nf_tables: a list was changed each time that it was read")
+
+    def _dump_once(self, kind: int, body: bytes, found: list[bytes]) -> bool:
+        """Whether nothing was changed meanwhile."""
+        whole = True
         try:
+            self._socket.send(self._encode(SUBSYSTEM_NFTABLES << 8 | kind, REQUEST | DUMP, body, 0, self._family))
             while True:
-                for found, number, answer in _messages(self._socket.recv(1 << 17)):
-                    if number != sequence:
+                for what, flags, sequence, answer in _messages(self._socket.recv(ROOM)):
+                    if sequence != self._sequence:
                         continue
-                    if found == DONE:
-                        return
-                    if found == ERROR:
+                    whole = whole and not flags & INTERRUPTED
+                    if what == DONE:
+                        return whole
+                    if what == ERROR:
                         _raise_for(answer)
-                    yield answer[4:]
+                    found.append(answer[4:])
         except OSError as error:
             raise NfnetlinkError(f"nf_tables: {error.strerror or error}") from error
 
@@ -103,7 +115,7 @@ class NftSocket:
     def _answers(self, first: int, last: int) -> list[bytes]:
         echoed: list[bytes] = []
         while True:
-            for kind, sequence, body in _messages(self._socket.recv(1 << 17)):
+            for kind, _, sequence, body in _messages(self._socket.recv(ROOM)):
                 if not first - 1 <= sequence <= last + 1:
                     continue
                 if kind == ERROR:
@@ -134,13 +146,14 @@ def _with_ack(message: bytes) -> bytes:
     return _MESSAGE.pack(size, kind, flags | ACK, sequence, port) + message[_MESSAGE.size :]
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """(type, flags, sequence, what follows its header) of each."""
     offset = 0
     while offset + _MESSAGE.size <= len(data):
-        size, kind, _, sequence, _ = _MESSAGE.unpack_from(data, offset)
+        size, kind, flags, sequence, _ = _MESSAGE.unpack_from(data, offset)
         if size < _MESSAGE.size:
             return
-        yield kind, sequence, data[offset + _MESSAGE.size : offset + size]
+        yield kind, flags, sequence, data[offset + _MESSAGE.size : offset + size]
         offset += size + (-size % 4)
 
 
@@ -170,12 +183,20 @@ def number(kind: int, value: int) -> bytes:
 
 def attributes(data: bytes) -> dict[int, bytes]:
     """Each kind once; of several, the last."""
-    found = {}
+    return {kind & TYPE_MASK: data[start + 4 : end] for kind, start, end in _attributes(data)}
+
+
+def listed(data: bytes) -> Iterator[bytes]:
+    """Each attribute with its header."""
+    return (data[start:end] for _, start, end in _attributes(data))
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """(type, where it begins, where it ends) of each."""
     offset = 0
     while offset + _ATTRIBUTE.size <= len(data):
         size, kind = _ATTRIBUTE.unpack_from(data, offset)
         if size < _ATTRIBUTE.size:
-            break
-        found[kind & TYPE_MASK] = data[offset + 4 : offset + size]
+            return
+        yield kind, offset, offset + size
         offset += size + (-size % 4)
-    return found
