@@ -1,0 +1,56 @@
+"""One LAN for all tests; each has a device of its own on it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fairlead.loadbalancer.device.apply import Device
+from fairlead.loadbalancer.device.plan import Changes, Planner
+from fairlead.loadbalancer.model import Balanced, Frontend
+from tests.loadbalancer.lan import NODES, PORT, VIPS, Lan, lan
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan]:
+    with lan(tmp_path_factory.mktemp("lan")) as built:
+        yield built
+
+
+class Balancing:
+    """The device with one Service that answers at all addresses."""
+
+    def __init__(self, lan: Lan) -> None:
+        self.lan = lan
+        self.planner = Planner()
+        self.device = lan.run("device", lambda: Device("eth0"))
+
+    def start(self, *nodes: str, **fields: Any) -> None:
+        self.apply(self.planner.nodes(NODES, dead=()) | self.planner.everywhere(nodes or NODES))
+        self.serve(**fields)
+
+    def serve(self, nodes: tuple[str, ...] = (), **fields: Any) -> None:
+        frontends = tuple(Frontend(vip, protocol, PORT) for vip in VIPS.values() for protocol in ("TCP", "UDP", "SCTP"))
+        balanced = Balanced(frontends, local=bool(nodes), **fields)
+        self.apply(self.planner.service("dev/web", balanced, nodes))
+        self.device.own(VIPS.values())
+
+    def apply(self, changes: Changes) -> None:
+        self.lan.run("device", lambda: self.device.apply(changes))  # nft asks there which interface it is
+
+    def restart(self) -> None:
+        """Another process takes over."""
+        numbers = self.device.numbers()
+        self.device.close()
+        self.device = self.lan.run("device", lambda: Device("eth0"))
+        assert self.device.numbers() == numbers
+        self.planner = Planner({name: numbers[addresses[0]] for name, addresses in NODES.items()})
+
+
+@pytest.fixture
+def balancing(built: Lan) -> Iterator[Balancing]:
+    made = Balancing(built)
+    yield made
+    made.device.clean_up()
+    made.device.close()
+    built.ip("client", "neigh flush all")
