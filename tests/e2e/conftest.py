@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.kubectl import Kubectl, installed
+from tests.e2e.kubectl import Kubectl, installed, the_newest
 from tests.e2e.machine import REPOSITORY, Machine, sandbox
 
 CHAPTER = REPOSITORY / "examples/chapter"
@@ -56,8 +56,7 @@ def application(request: pytest.FixtureRequest) -> dict[str, str]:
 @pytest.fixture
 def newest(cluster: Machine) -> Iterator[Kubectl]:
     """The newest kubectl alone, where what is tested is the server's doing."""
-    name = max(installed(), key=lambda each: tuple(int(n) for n in each.split(".")) if each[0].isdigit() else (99,))
-    kubectl = Kubectl(cluster, installed()[name])
+    kubectl = the_newest(cluster)
     kubectl("create ns dev").ok()
     yield kubectl
     kubectl("delete ns dev").ok()

@@ -43,6 +43,11 @@ class Kubectl:
         return rows(self(command).ok().out)
 
 
+def the_newest(machine: Machine) -> Kubectl:
+    name = max(installed(), key=lambda each: tuple(int(n) for n in each.split(".")) if each[0].isdigit() else (99,))
+    return Kubectl(machine, installed()[name])
+
+
 def rows(table: str) -> list[dict[str, str]]:
     """Cut at the columns of the header: a title begins where its cells do."""
     header, *lines = table.splitlines()

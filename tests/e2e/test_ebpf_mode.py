@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.kubectl import Kubectl
-from tests.e2e.machine import FAIRLEAD, eventually, sandbox
+from tests.e2e.kubectl import Kubectl, the_newest
+from tests.e2e.machine import FAIRLEAD, Machine, eventually, sandbox
 from tests.e2e.test_faults import _named, _running
 from tests.e2e.test_section_1_3_proxy_modes import NODES, _all_serve, _edit
 from tests.e2e.test_section_3_2_clusterip import curl, many
@@ -23,13 +23,20 @@ done
 """
 
 
+@pytest.fixture(scope="module")
+def chosen(cluster: Machine) -> Iterator[None]:
+    """Before any of these tests, and back after all of them."""
+    kubectl = the_newest(cluster)
+    _edit(kubectl, "ebpf")
+    eventually(lambda: _all_serve(cluster, "ebpf"), 20)
+    yield
+    _edit(kubectl, "nftables")
+    eventually(lambda: _all_serve(cluster, "nftables"), 20)
+
+
 @pytest.fixture
-def kubectl(newest: Kubectl) -> Iterator[Kubectl]:
-    _edit(newest, "ebpf")
-    eventually(lambda: _all_serve(newest.machine, "ebpf"), 20)
-    yield newest
-    _edit(newest, "nftables")
-    eventually(lambda: _all_serve(newest.machine, "nftables"), 20)
+def kubectl(chosen: None, newest: Kubectl) -> Kubectl:
+    return newest
 
 
 @pytest.fixture
@@ -128,6 +135,7 @@ def test_a_machine_that_has_version_2_of_cgroups_alone() -> None:
         machine.fairlead("up", "--nodes", "1", "--proxy-mode", "ebpf").ok()
         name = machine.run(["cat", "/run/fairlead/default/cgroup"]).ok().out
         assert machine.on_node("master", "cat", "/proc/self/cgroup").ok().out.endswith(f"0::/{name}/master.node\n")
+        machine.on_node("master", "conntrack", "-F").ok()  # what `up` has asked, from no process of the node
         asked = ["curl", "-sk", "--max-time", "3", "-w", "%{remote_ip}", "https://10.96.0.1/healthz"]
         # What getpeername(2) says is the Service, whichever way; that it is not by packets, the kernel's tracking says.
         assert machine.on_node("master", *asked).ok().out == "ok10.96.0.1"

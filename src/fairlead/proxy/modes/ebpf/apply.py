@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from fairlead.proxy.mode import Audited, Connections, Mode, ModeError, Node
+from fairlead.proxy.modes.ebpf.attached import ProgramsError
 from fairlead.proxy.modes.ebpf.encode import Element, encode, frontend
 from fairlead.proxy.modes.ebpf.plan import NOTHING, Wanted, plan, steps
-from fairlead.proxy.modes.ebpf.programs import Programs, ProgramsError
+from fairlead.proxy.modes.ebpf.programs import Programs
 from fairlead.services.model import ServicePort
 
 log = logging.getLogger(__name__)
