@@ -52,7 +52,11 @@ def validate_no_addresses(spec: Json) -> list[FieldError]:
     """Of an ExternalName: it has none of these."""
     fields = ("clusterIPs", "ipFamilies", "ipFamilyPolicy")
     why = "may not be set for ExternalName services"
-    return [forbidden(f"spec.{field}", why) for field in fields if spec.get(field)]
+    return [
+        forbidden(f"spec.{field}", why)
+        for field in fields
+        if spec.get(field) or (field == "clusterIPs" and spec.get("clusterIP"))
+    ]
 
 
 def _in_step(singular: str, plural: list[str]) -> list[FieldError]:
