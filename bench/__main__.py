@@ -13,6 +13,7 @@ BENCHMARKS = (
     "network",
     "proxy",
     "iptables",
+    "ipvs",
     "dataplane",
     "ingress",
     "dns",

@@ -38,11 +38,31 @@ class Proxies:
         for mode in self.nodes.values():
             mode.clean_up()
             end(mode)
-            self.lab.forget_flows()
+        self.lab.forget_flows()
+
+
+Kept = dict[tuple[str, Family], Proxies]
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Kept]:
+    """Those that tests of a module have one after another: in a virtual machine, one takes a second to start."""
+    kept: Kept = {}
+    yield kept
+    for proxies in kept.values():
+        proxies.clean_up()
 
 
 @pytest.fixture(params=sorted(MODES))
-def proxies(request: pytest.FixtureRequest, built: Lab) -> Iterator[Proxies]:
-    proxies = Proxies(built, request.param, request.node.callspec.params.get("family", "IPv4"))
-    yield proxies
-    proxies.clean_up()
+def proxies(request: pytest.FixtureRequest, built: Lab, kept: Kept) -> Iterator[Proxies]:
+    mode, family = request.param, request.node.callspec.params.get("family", "IPv4")
+    if mode not in getattr(request.module, "KEPT", ()):
+        proxies = Proxies(built, mode, family)
+        yield proxies
+        proxies.clean_up()
+        return
+    if (mode, family) not in kept:
+        kept[mode, family] = Proxies(built, mode, family)
+    yield kept[mode, family]
+    kept[mode, family].apply({"dev/web": ()})
+    built.forget_flows()

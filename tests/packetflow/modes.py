@@ -12,11 +12,13 @@ import uvloop
 
 from fairlead.host import libc, namespaces
 from fairlead.host.iptables_nft import open_tables
+from fairlead.host.ipvs import PRESENT
 from fairlead.host.nft import Nft
 from fairlead.proxy.choosing import BEHIND
-from fairlead.proxy.mode import Mode, Node
+from fairlead.proxy.mode import Mode, Node, Tended
 from fairlead.proxy.modes.ebpf import EbpfMode, Programs
 from fairlead.proxy.modes.iptables import IptablesMode
+from fairlead.proxy.modes.ipvs import IpvsMode, Kernel
 from fairlead.proxy.modes.nftables import NftablesMode, nftables
 from fairlead.proxy.modes.userspace import UserspaceMode
 from fairlead.services.decide import Decision, Packet
@@ -37,6 +39,10 @@ def _nftables(node: str, namespace: Path, family: Family = "IPv4") -> Mode:
 
 def _iptables(node: str, namespace: Path, family: Family = "IPv4") -> Mode:
     return IptablesMode(open_tables(ipv6=family == "IPv6", namespace=namespace), place(node, family))
+
+
+def _ipvs(node: str, namespace: Path, family: Family = "IPv4") -> Mode:
+    return IpvsMode(Kernel.open(family, namespace), place(node, family))
 
 
 class _InALoop:
@@ -118,13 +124,17 @@ class Make(Protocol):
     def __call__(self, node: str, namespace: Path, family: Family = "IPv4", /) -> Mode: ...
 
 
-MODES: dict[str, Make] = {
+_ALL: dict[str, Make] = {
     "ebpf": _ebpf,
     "iptables": _iptables,
+    "ipvs": _ipvs,
     "nftables": _nftables,
     "userspace": _InALoop,
 }
-KEEPS_SOURCES = ("ebpf", "iptables", "nftables")  # userspace: to an endpoint, every connection is the node's
+# Those that this kernel can; a virtual machine says which of them it is there for.
+_WANTED = os.environ.get("PROXY_MODES", " ".join(_ALL)).split()
+MODES = {name: make for name, make in _ALL.items() if name in _WANTED and (name != "ipvs" or PRESENT.exists())}
+KEEPS_SOURCES = ("ebpf", "iptables", "ipvs", "nftables")  # userspace: to an endpoint, every connection is the node's
 
 
 def masqueraded(mode: str, packet: Packet, port: ServicePort, expected: Decision) -> frozenset[tuple[str, int]]:
@@ -142,6 +152,8 @@ def end(mode: Mode) -> None:
     elif isinstance(mode, EbpfMode):
         mode.close()
         end(mode._behind)
+    elif isinstance(mode, IpvsMode):
+        mode._kernel.close()
     elif isinstance(mode, NftablesMode):  # libnftables uses select(2): its sockets must not come to 1024
         mode.close()
 
@@ -163,5 +175,8 @@ def take_over(old: Mode, before: str, after: str) -> None:
     """The old mode's rules go, as a proxy of the new one makes them go."""
     if BEHIND.get(before) == after:
         EbpfMode.clean_up(old)  # type: ignore[arg-type]
+    elif isinstance(old, Tended):
+        old.hand_over()
+        old.tend()
     elif BEHIND.get(after) != before:
         old.clean_up()

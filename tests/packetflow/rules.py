@@ -1,7 +1,7 @@
 """What a mode has made of the kernel of a node, without what may differ where the effect is the same."""
 
 import json
-import subprocess
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ from typing import Any
 from fairlead.proxy.modes.ebpf import Programs
 from fairlead.proxy.modes.ebpf.encode import decode_aim, decode_endpoint
 from fairlead.services.model import Family
+from tests.packetflow.lab import NODES, in_family, said
 
 
 def rules(mode: str, namespace: Path, family: Family = "IPv4") -> Any:
-    read = {"ebpf": _ebpf, "nftables": _nftables, "iptables": _iptables, "userspace": _userspace}[mode]
-    return read(namespace, family)
+    return _RULES[mode](namespace, family)
 
 
 def _ip(family: Family) -> str:
@@ -21,8 +21,7 @@ def _ip(family: Family) -> str:
 
 
 def _output(namespace: Path, *argv: str) -> str:
-    command = ["nsenter", f"--net={namespace}", *argv]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout
+    return said(namespace, *argv)
 
 
 def _nftables(namespace: Path, family: Family) -> Any:
@@ -92,3 +91,22 @@ def _iptables(namespace: Path, family: Family) -> Any:
     last = chains["nat KUBE-SERVICES"][-1]
     shared = ("KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL")
     return last, {name: sorted(each) if name.endswith(shared) else each for name, each in chains.items()}
+
+
+def _ipvs(namespace: Path, family: Family) -> Any:
+    """Without destinations that wait for their connections to end, which address is the node's own, and the marks'
+    numbers."""
+    servers = _output(namespace, "ipvsadm", "-Sn").splitlines()
+    entries = [line for line in _output(namespace, "ipset", "save").splitlines() if line.startswith("add ")]
+    chains = [line for line in _output(namespace, f"{_ip(family)}tables-save").splitlines() if "KUBE-" in line]
+    kept = [line for line in servers if not line.endswith("-w 0")]
+    bound = re.findall(r"inet6? (\S+)", _output(namespace, "ip", "addr", "show", "dev", "kube-ipvs0"))
+    text = "\n".join(sorted([*kept, *entries, *bound]))
+    for own in NODES.values():
+        text = text.replace(in_family(own, family), "NODE")
+    for entry, mark in re.findall(r"^add \S+-SHORT-CUT (NODE,\S+) skbmark (0x[0-9a-f]+)$", text, re.MULTILINE):
+        text = text.replace(mark, entry).replace(f"-f {int(mark, 16)} ", f"-f {entry} ")
+    return sorted(text.splitlines()), chains
+
+
+_RULES = {"ebpf": _ebpf, "iptables": _iptables, "ipvs": _ipvs, "nftables": _nftables, "userspace": _userspace}

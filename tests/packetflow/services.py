@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from fairlead.services.model import Endpoint, Family, ServicePort, ServicePortName
-from tests.packetflow.lab import EXTERNAL, PODS, in_family
+from tests.packetflow.lab import EXTERNAL, KINDS, PODS, in_family
 
 CLUSTER_IP, PORT, NODE_PORT = "10.97.97.97", 8000, 30080
 
@@ -67,6 +67,9 @@ CASES = [
     *((name, "TCP", "IPv6") for name in SERVICES),
     *((name, "UDP", "IPv6") for name in list(SERVICES)[:4]),
 ]
+# Refusals are not told to who dials by SCTP, so only those that have an answer.
+WITH_SCTP = ("endpoints on both nodes", "external Local", "both Local", "sticky", "another target port")
+CASES += [(name, "SCTP", family) for name in WITH_SCTP for family in ("IPv4", "IPv6") if "SCTP" in KINDS]
 
 
 def case(name: str, protocol: str, family: Family) -> ServicePort:

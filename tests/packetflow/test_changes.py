@@ -45,7 +45,7 @@ def service_states(draw: st.DrawFn) -> tuple[ServicePort, ...]:
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(states=st.lists(service_states(), min_size=2, max_size=6))
-@pytest.mark.parametrize("mode", sorted(MODES))
+@pytest.mark.parametrize("mode", sorted(MODES.keys() - {"ipvs"}))  # which tests/ipvs does, with fewer starts
 def test_step_by_step_comes_to_what_starting_over_makes(
     built: Lab, mode: str, states: list[tuple[ServicePort, ...]]
 ) -> None:

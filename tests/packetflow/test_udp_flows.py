@@ -12,6 +12,7 @@ from tests.packetflow.lab import EXTERNAL, NODES, PATIENCE
 from tests.packetflow.services import CLUSTER_IP, NODE_PORT, PORT, A, B, service
 
 pytestmark = pytest.mark.netns
+KEPT = ("ipvs",)
 
 WAYS = [
     ("idle", CLUSTER_IP, PORT, CLUSTER_IP, PORT),

@@ -58,7 +58,16 @@ def run(command: str, shared: Path, seconds: float) -> Iterator[str]:
         init = Path(folder) / "init"
         init.write_text(INIT.format(command=command, shared=shared, modules=modules, repository=REPOSITORY))
         init.chmod(0o755)
-        argv = ["timeout", "--signal=KILL", str(seconds), str(KERNEL), f"mem={MEMORY}", f"init={init}", "quiet"]
+        argv = [
+            "timeout",
+            "--signal=KILL",
+            str(seconds),
+            str(KERNEL),
+            f"mem={MEMORY}",
+            f"init={init}",
+            "quiet",
+            "loglevel=1",
+        ]
         argv += ["root=/dev/root", "rootfstype=hostfs", "ro", "con=null", "con0=null,fd:1", "ssl=null"]
         argv += [f"uml_dir={folder}", "umid=guest"]
         with subprocess.Popen(

@@ -34,6 +34,12 @@ class Conversation:
     def close(self) -> None:
         self._socket.close()
 
+    @property
+    def port(self) -> int:
+        """By which the kernel names this socket where it tells others what was done."""
+        number: int = self._socket.getsockname()[0]
+        return number
+
     def tell(self, requests: Sequence[Request]) -> list[tuple[int, int]]:
         """Makes them one after another. Those that were refused: (index, errno)."""
         refused: list[tuple[int, int]] = []
@@ -57,7 +63,7 @@ class Conversation:
             data.append(_HEADER.pack(_HEADER.size + len(body), kind, flags, first + index - start, 0) + body)
         self._socket.send(b"".join(data))
         while True:
-            for kind, sequence, body in messages(self._socket.recv(1 << 18)):
+            for kind, sequence, _, body in messages(self._socket.recv(1 << 18)):
                 if kind != ERROR or not first <= sequence <= self._sequence:
                     continue
                 code = -_CODE.unpack_from(body)[0]
@@ -73,7 +79,7 @@ class Conversation:
         self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags | REQUEST, self._sequence, 0) + body)
         answers: list[bytes] = []
         while True:
-            for answered, sequence, content in messages(self._socket.recv(1 << 18)):
+            for answered, sequence, _, content in messages(self._socket.recv(1 << 18)):
                 if sequence != self._sequence:
                     continue
                 if answered in (ERROR, DONE):
@@ -88,14 +94,14 @@ class Conversation:
                 return answers
 
 
-def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(type, sequence number, body) of each."""
+def messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """(type, sequence number, port of the socket that it answers to, body) of each."""
     offset = 0
     while offset + _HEADER.size <= len(data):
-        size, kind, _, sequence, _ = _HEADER.unpack_from(data, offset)
+        size, kind, _, sequence, port = _HEADER.unpack_from(data, offset)
         if size < _HEADER.size:
             return
-        yield kind, sequence, data[offset + _HEADER.size : offset + size]
+        yield kind, sequence, port, data[offset + _HEADER.size : offset + size]
         offset += (size + 3) & ~3
 
 

@@ -91,7 +91,6 @@ class Iptables:
     sees_all = True
 
     def __init__(self, variant: str, *, ipv6: bool = False, namespace: Path | None = None) -> None:
-        self._enter = [] if namespace is None else ["nsenter", f"--net={namespace}", "--"]
         self._namespace = namespace
         self.counters = Counters(namespace)
         self._program = variant.replace("iptables", "ip6tables") if ipv6 else variant
@@ -164,10 +163,11 @@ class Iptables:
         self._run(f"{self._program}-restore", "--noflush", "-w", str(LOCK_SECONDS), given=text)
 
     def _run(self, *argv: str, given: str = "") -> str:
+        def run() -> subprocess.CompletedProcess[str]:
+            return subprocess.run(argv, input=given, capture_output=True, text=True, timeout=MOST_SECONDS, check=False)
+
         try:
-            done = subprocess.run(
-                [*self._enter, *argv], input=given, capture_output=True, text=True, timeout=MOST_SECONDS, check=False
-            )
+            done = run() if self._namespace is None else namespaces.run_in(self._namespace, run)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise IptablesError(f"{argv[0]}: {error}") from error
         if done.returncode:

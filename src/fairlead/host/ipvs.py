@@ -3,6 +3,7 @@ linux/ip_vs.h)."""
 
 import contextlib
 import errno
+import logging
 import os
 import socket
 import struct
@@ -22,6 +23,7 @@ D_ADDRESS, D_PORT, D_FORWARD, D_WEIGHT, D_UPPER, D_LOWER, D_ACTIVE, D_INACTIVE, 
 PERSISTENT, SCHEDULER_FLAGS = 1, 0x38  # IP_VS_SVC_F_PERSISTENT; IP_VS_SVC_F_SCHED1 to SCHED3
 MASQUERADE = 0  # IP_VS_CONN_F_MASQ
 PROTOCOLS = {"TCP": socket.IPPROTO_TCP, "UDP": socket.IPPROTO_UDP, "SCTP": 132}
+log = logging.getLogger(__name__)
 _NAMES = {number: name for name, number in PROTOCOLS.items()}
 _VERSION = b"\1\0\0"
 _GONE = (errno.ESRCH, errno.ENOENT)
@@ -101,21 +103,32 @@ class Ipvs:
     def destinations(self, server: Server) -> dict[Destination, Load]:
         """None where there is no such server."""
         body = bytes((GET_DESTINATION,)) + _VERSION + nested(SERVICE, encode_key(server))
+        return dict(decode_destination(answer) for answer in self._kernel.ask(Request(self._family, body, DUMP)))
+
+    def look(self, server: Server) -> dict[Destination, Load] | None:
+        """The same, of a server that may not be there: None."""
+        found = self.destinations(server)
+        return found if found or self._is_there(server) else None
+
+    def _is_there(self, server: Server) -> bool:
+        body = bytes((GET_SERVICE,)) + _VERSION + nested(SERVICE, encode_key(server))
         try:
-            return dict(decode_destination(answer) for answer in self._kernel.ask(Request(self._family, body, DUMP)))
+            return bool(self._kernel.ask(Request(self._family, body)))
         except OSError as error:
             if error.errno in _GONE:
-                return {}
+                return False
             raise
 
     def change(self, changes: Iterable[Change]) -> None:
-        """One after another. Raises IpvsError."""
+        """One after another; a destination whose address can be none (a broadcast) is passed over. Raises IpvsError."""
         given = list(changes)
         again = []
         for index, code in self._tell(given):
             command = given[index].command
             if code == errno.EEXIST and command in (NEW_SERVICE, NEW_DESTINATION):
                 again.append(given[index]._replace(command=command + 1))
+            elif code == errno.EINVAL and command == NEW_DESTINATION:
+                log.warning("ipvs: %s: the kernel takes no such address", _text(given[index]))
             elif not (code in _GONE and command in (DELETE_SERVICE, DELETE_DESTINATION)):
                 raise IpvsError(f"ipvs: {_text(given[index])}: {os.strerror(code)}")
         for index, code in self._tell(again):

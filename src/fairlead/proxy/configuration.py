@@ -12,6 +12,7 @@ import yaml
 
 from fairlead.client.config import ConfigError, mounted
 from fairlead.proxy.flags import merged
+from fairlead.proxy.ipvs_settings import USUAL, ipvs_settings
 from fairlead.proxy.mode import Node
 from fairlead.services.model import FAMILIES, Family, family_of
 
@@ -41,6 +42,12 @@ _HONOURED = {
     "conntrack.udpStreamTimeout",
     "conntrack.udpTimeout",
     "iptables.localhostNodePorts",
+    "ipvs.excludeCIDRs",
+    "ipvs.scheduler",
+    "ipvs.strictARP",
+    "ipvs.tcpFinTimeout",
+    "ipvs.tcpTimeout",
+    "ipvs.udpTimeout",
     "iptables.masqueradeAll",
     "iptables.masqueradeBit",
     "nftables.masqueradeAll",
@@ -75,12 +82,6 @@ _WITHOUT_EFFECT = {
 _ONLY: dict[str, tuple[object, ...]] = {
     "detectLocal": (None, {"bridgeInterface": "", "interfaceNamePrefix": ""}),
     "detectLocalMode": ("", "ClusterCIDR", "NodeCIDR"),
-    "ipvs.excludeCIDRs": (None, []),
-    "ipvs.scheduler": ("", "rr"),
-    "ipvs.strictARP": (False,),
-    "ipvs.tcpFinTimeout": ("0s",),
-    "ipvs.tcpTimeout": ("0s",),
-    "ipvs.udpTimeout": ("0s",),
     "portRange": ("",),
 }
 _SECTIONS = {name.partition(".")[0] for name in (*_HONOURED, *_WITHOUT_EFFECT, *_ONLY) if "." in name}
@@ -122,6 +123,7 @@ class Options:
                 MASQUERADE_BIT if section.get("masqueradeBit") is None else section["masqueradeBit"],
                 self._has_localhost_node_ports(family),
                 bool((given.get("conntrack") or {}).get("tcpBeLiberal")),
+                ipvs_settings(given) if self.mode == "ipvs" else USUAL,
             )
             for family in FAMILIES
             if family in pods and family in services
@@ -166,6 +168,8 @@ def load(config: str | None, **flags: str | None) -> Options:
         node_port_addresses=_ranges(flags["node_port_addresses"], given.get("nodePortAddresses"), flags["node_ip"]),
         configuration={**given, "mode": mode},
     )
+    if mode == "ipvs":
+        ipvs_settings(given)
     if options.cluster_cidr and options.service_cidr and not options.nodes():
         raise ConfigError("clusterCIDR: Invalid value: pods and Services have no family of addresses in common")
     return options

@@ -1,5 +1,6 @@
 """What the kernel of a node really holds for an address of a Service, in the words of each mode's own tool."""
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,8 +95,41 @@ def _iptables(packet: Packet, run: Run) -> list[str]:
     return found
 
 
+def _ipvs(packet: Packet, run: Run) -> list[str]:
+    """The virtual server and its destinations as the kernel lists them, and sets by which its packets are dropped."""
+    family = socket.AF_INET6 if ":" in packet.destination else socket.AF_INET
+    packed = socket.inet_pton(family, packet.destination)
+    address = f"[{packet.destination}]" if family == socket.AF_INET6 else packed.hex().upper()
+    head = f"{packet.protocol} {address}:{packet.port:04X} "
+    found: list[str] = []
+    for line in (run(["cat", "/proc/net/ip_vs"]) or "").splitlines():
+        words = " ".join(line.split())
+        if words.startswith(head):
+            way = words.removeprefix(head).removesuffix("FFFFFFFF").strip()
+            found.append(f"ipvs {packet.protocol} {_shown(packet.destination, packet.port)} {way}")
+        elif found and words.startswith("-> "):
+            _, where, *rest = words.split()
+            host, _, number = where.rpartition(":")
+            if not host.startswith("["):
+                host = socket.inet_ntop(socket.AF_INET, bytes.fromhex(host))
+            found.append(f"ipvs -> {_shown(host.strip('[]'), int(number, 16))} {' '.join(rest[:2])}")
+        elif found:
+            break
+    prefix = "KUBE-6-" if family == socket.AF_INET6 else "KUBE-"
+    for name in ("NO-ENDPOINTS", "NOT-HERE", "LOCAL-ONLY", "LOAD-BALANCER-FW"):
+        entry = f"{packet.destination},{packet.protocol.lower()}:{packet.port}"
+        if run(["ipset", "test", prefix + name, entry]) is not None:
+            found.append(f"ipset {prefix}{name} {entry}")
+    return found
+
+
+def _shown(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 _LOOKS: dict[str, Callable[[Packet, Run], list[str]]] = {
     "nftables": _nftables,
     "iptables": _iptables,
+    "ipvs": _ipvs,
     "userspace": _userspace,
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from fairlead.proxy.ipvs_settings import USUAL, IpvsSettings
 from fairlead.services.model import Family, ServicePort, ServicePortName
 
 
@@ -24,6 +25,7 @@ class Node:
     masquerade_bit: int = 14
     localhost_node_ports: bool = False
     tcp_be_liberal: bool = False
+    ipvs: IpvsSettings = USUAL
 
     @property
     def masquerade_mark(self) -> int:
@@ -102,6 +104,18 @@ class CountsConnections(Protocol):
     """A mode that counts connections by Service."""
 
     def connections(self) -> Iterable[Connections]: ...
+
+
+@runtime_checkable
+class Tended(Protocol):
+    """A mode of which something is to be done when time has passed."""
+
+    def tend(self) -> float | None:
+        """Does it. Seconds until the next time; None: there is no next. Raises ModeError."""
+
+    def hand_over(self) -> None:
+        """Another mode's rules are all there: connections go on as they are, new ones are the other's. What is left
+        then, `tend` takes away when nobody uses it any more."""
 
 
 class Mode(Protocol):

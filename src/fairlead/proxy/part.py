@@ -176,6 +176,7 @@ class Proxy:
                 continue
             if not self._last_sync:
                 self._rules.take_over()
+                self._tend()
             self._last_sync = time.monotonic()
             self._metrics.synced(done)
             self._metrics.services(changes)
@@ -263,6 +264,17 @@ class Proxy:
             await asyncio.sleep(AUDIT)
             if not self._rules.audit():
                 self._repair()
+
+    def _tend(self) -> None:
+        """Again and again, in modes where something is to be done with time."""
+        try:
+            seconds = self._rules.tend()
+        except ModeError as error:
+            log.warning("cannot tend the rules: %s", error)
+            self._repair()
+            seconds = RETRY
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, self._tend)
 
     def _repair(self) -> None:
         log.warning("rules of ours were deleted by somebody: making them again")

@@ -6,9 +6,19 @@ from collections.abc import Iterable, Iterator
 
 from fairlead.host.nft_watch import NftWatch
 from fairlead.proxy.audit import Rounds
-from fairlead.proxy.choosing import MAKE, others
+from fairlead.proxy.choosing import MAKE, every, others
 from fairlead.proxy.metrics import Synced
-from fairlead.proxy.mode import Audited, Connections, CountsConnections, CountsRules, Mode, ModeError, Node, RuleCounts
+from fairlead.proxy.mode import (
+    Audited,
+    Connections,
+    CountsConnections,
+    CountsRules,
+    Mode,
+    ModeError,
+    Node,
+    RuleCounts,
+    Tended,
+)
 from fairlead.services.model import Family, ServicePort
 
 log = logging.getLogger(__name__)
@@ -34,6 +44,7 @@ class Rules:
         self.watch = watch
         self._modes = modes
         self._others = others_
+        self._tended: list[Tended] = [mode for mode in modes.values() if isinstance(mode, Tended)]
         self._started: set[Family] = set()
         self._rest_until = 0.0
         self._rounds = {family: Rounds() for family in modes}
@@ -138,8 +149,23 @@ class Rules:
     def take_over(self) -> None:
         """Ours are all there: those of another mode, which served until now, can go."""
         for mode in self._others:
-            mode.clean_up()
+            if isinstance(mode, Tended):
+                mode.hand_over()
+                self._tended.append(mode)
+            else:
+                mode.clean_up()
         self._others.clear()
+
+    def tend(self) -> float | None:
+        """What is due with time. Seconds until this is to be called again; None: never. Raises ModeError."""
+        waiting = []
+        with self.watch.quiet():
+            for mode in list(self._tended):
+                if (seconds := mode.tend()) is None:
+                    self._tended.remove(mode)
+                else:
+                    waiting.append(seconds)
+        return min(waiting, default=None)
 
     def damaged(self) -> bool:
         """Whether somebody has deleted something of ours since this was last asked."""
@@ -156,5 +182,5 @@ def rules(mode: str, nodes: dict[Family, Node]) -> Rules:
 def clean_up(nodes: Iterable[Node]) -> None:
     """Takes the rules of every mode away (`--cleanup`)."""
     for node in nodes:
-        for make in MAKE.values():
-            make(node).clean_up()
+        for mode in every(node):
+            mode.clean_up()

@@ -72,7 +72,6 @@ def test_what_kubeadm_writes_is_accepted() -> None:
     [
         ("masqueradeBit: null", "masqueradeBit: 32", "iptables.masqueradeBit: Invalid value: 32: must be within"),
         ("nodePortAddresses: null", "nodePortAddress: []", "nodePortAddress: unknown field"),
-        ('scheduler: ""', "scheduler: wlc", "ipvs.scheduler: 'wlc'"),
         ('portRange: ""', "portRnge: x", "portRnge: unknown field"),
         ("strictARP: false", "strictArp: false", "ipvs.strictArp: unknown field"),
         ("kind: KubeProxyConfiguration", "kind: KubeletConfiguration", "kind: must be KubeProxyConfiguration"),

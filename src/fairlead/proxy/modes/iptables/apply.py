@@ -9,11 +9,13 @@ from fairlead.proxy.modes.iptables.plan import Wanted, plan
 from fairlead.proxy.modes.iptables.skeleton import (
     FIXED,
     INVALID,
+    IPVS,
     KUBELET,
     LOCALHOST,
     LOCALNET,
     OWN_PREFIXES,
     SHARED,
+    WITH_IPVS,
     answers_on_loopback,
     fixed_rules,
     hooked,
@@ -132,8 +134,11 @@ class IptablesMode:
         """Takes our chains and the rules that lead to them away; kubelet's stay where there is one."""
         try:
             kubelet = KUBELET in self._tables.look("mangle").chains
+            by_ipvs = IPVS in self._tables.look("nat").chains
             for table, fixed in FIXED.items():
                 ours = {name for name in fixed if name != LOCALNET or not kubelet}
+                if by_ipvs:  # has taken over: where both call a chain the same, its rules are in it
+                    ours -= WITH_IPVS
                 self._tables.remove(table, lambda name: name in ours or name.startswith(OWN_PREFIXES))  # noqa: B023
             if answers_on_loopback(self._node) and not kubelet:
                 self._tables.set_kernel(ROUTE_LOCALNET, "0")

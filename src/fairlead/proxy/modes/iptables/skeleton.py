@@ -20,6 +20,8 @@ FIXED = {
     "filter": (SERVICES, NODE_PORTS, EXTERNAL, FORWARD, GUARD, LOCALNET, NO_SERVICE, CANARY),
     "mangle": (CANARY,),
 }
+IPVS = "KUBE-LOAD-BALANCER"  # of the ipvs mode alone
+WITH_IPVS = {SERVICES, POSTROUTING, MARK, FORWARD, GUARD}
 SHARED = {"nat": (SERVICES, NODE_PORTS), "filter": (SERVICES, NODE_PORTS, EXTERNAL, GUARD), "mangle": ()}
 _ONLY_LOCAL = (  # with route_localnet, others could dial what listens on 127.0.0.1 (CVE-2020-8558)
     '-m comment --comment "block incoming localnet connections" -d 127.0.0.0/8 ! -s 127.0.0.0/8 '

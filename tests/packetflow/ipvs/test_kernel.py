@@ -1,6 +1,5 @@
 """What we tell the kernel's IPVS and IP sets, as other programs see it, and as we read it back."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from fairlead.host import ipvs, namespaces
 from fairlead.host.ipset import Entry, Ipset, IpsetError, Set
 from fairlead.host.ipvs import Change, Destination, Ipvs, IpvsError, Load, Server, Way
+from tests.packetflow.lab import said
 
 pytestmark = pytest.mark.netns
 
@@ -41,8 +41,7 @@ def network(tmp_path: Path) -> Iterator[Path]:
 
 
 def _said(network: Path, *argv: str) -> str:
-    command = ["nsenter", f"--net={network}", *argv]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout
+    return said(network, *argv)
 
 
 def test_ipvsadm_lists_what_we_made_and_we_read_it_back(network: Path) -> None:
