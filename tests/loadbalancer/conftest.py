@@ -25,15 +25,21 @@ class Balancing:
         self.planner = Planner()
         self.device = lan.run("device", lambda: Device("eth0"))
 
-    def start(self, *nodes: str, **fields: Any) -> None:
-        self.apply(self.planner.nodes(NODES, dead=()) | self.planner.everywhere(nodes or NODES))
-        self.serve(**fields)
+    def start(self, *everywhere: str, nodes: tuple[str, ...] = (), **fields: Any) -> None:
+        """All at once: what is not in the first change is taken away by it."""
+        self.apply(
+            self.planner.nodes(NODES, dead=())
+            | self.planner.everywhere(everywhere or NODES)
+            | self._service(nodes, fields)
+        )
+        self.device.own(VIPS.values())
 
     def serve(self, nodes: tuple[str, ...] = (), **fields: Any) -> None:
+        self.apply(self._service(nodes, fields))
+
+    def _service(self, nodes: tuple[str, ...], fields: dict[str, Any]) -> Changes:
         frontends = tuple(Frontend(vip, protocol, PORT) for vip in VIPS.values() for protocol in ("TCP", "UDP", "SCTP"))
-        balanced = Balanced(frontends, local=bool(nodes), **fields)
-        self.apply(self.planner.service("dev/web", balanced, nodes))
-        self.device.own(VIPS.values())
+        return self.planner.service("dev/web", Balanced(frontends, local=bool(nodes), **fields), nodes)
 
     def apply(self, changes: Changes) -> None:
         self.lan.run("device", lambda: self.device.apply(changes))  # nft asks there which interface it is

@@ -66,7 +66,7 @@ class Lan:
             self.ip(role, f"addr add {addresses[1]}/64 dev eth0 nodad")
         for node in NODES:
             sysctl.write(QUIET, self.path(node))
-            self.ip(node, *(f"addr add {each}/{128 if ':' in each else 32} dev lo" for each in VIPS.values()))
+            self.ip(node, f"addr add {VIPS['IPv4']}/32 dev lo", f"addr add {VIPS['IPv6']}/128 dev lo nodad")
             self.run(node, lambda: self._listen(node))  # noqa: B023  # run at once
         threading.Thread(target=self._serve, daemon=True).start()
 
