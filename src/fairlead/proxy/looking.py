@@ -86,7 +86,9 @@ def _iptables(packet: Packet, run: Run) -> list[str]:
     for table in ("nat", "filter"):
         for line in (run([f"{program}-save", "-t", table]) or "").splitlines():
             chain = line.split()[1] if line.startswith("-A ") else ""
-            if not chain.startswith(("KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES")):
+            if not chain.startswith(
+                ("KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL")
+            ):
                 continue
             if f"--dport {packet.port} " not in line or f"-p {packet.protocol.lower()} " not in line:
                 continue
