@@ -1,17 +1,23 @@
 """masqueradeAll: whoever dials a ClusterIP is seen as the node; with a mark of the operator's choice."""
 
+from itertools import product
+
 import pytest
 
 from fairlead.services.model import Family
 from tests.packetflow.conftest import Proxies
 from tests.packetflow.lab import ADDRESSES, NODES, PATIENCE, in_family
-from tests.packetflow.modes import KEEPS_SOURCES, change_node
+from tests.packetflow.modes import KEEPS_SOURCES, MODES, change_node
 from tests.packetflow.services import CLUSTER_IP, PORT, C, D, service, translated
 
 pytestmark = pytest.mark.netns
 
 # Of eBPF, a pod's own address is seen always, unless everybody is to be seen as the node.
-CASES = [(mode, everybody) for mode in KEEPS_SOURCES for everybody in (True, False) if mode != "ebpf" or everybody]
+CASES = [
+    (mode, everybody)
+    for mode, everybody in product(sorted(MODES), (True, False))
+    if mode in KEEPS_SOURCES and (mode != "ebpf" or everybody)
+]
 
 
 @pytest.mark.parametrize("family", ["IPv4", "IPv6"])
