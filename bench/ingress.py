@@ -127,7 +127,7 @@ async def _changes(api: Running) -> Iterator[Result]:
 async def _under_load(api: Running) -> Iterator[Result]:
     """Requests and websockets that go on while endpoints, hosts and certificates change."""
     client = Client(api.config)
-    await _websocket_pod()
+    server = await _websocket_pod()
     await client.create("services", service("ws", "bench", target=9100), "bench")
     await client.create("endpointslices.discovery.k8s.io", endpoint_slice("ws", [PODS[1]], "bench", port=9100), "bench")
     await client.create("ingresses.networking.k8s.io", _plain("ws"), "bench")
@@ -157,6 +157,10 @@ async def _under_load(api: Running) -> Iterator[Result]:
                 lost += await reader.readexactly(11) != b"still there"
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             lost += 1
+    for _, writer in sockets:
+        writer.close()
+    server.close()
+    await asyncio.sleep(0.2)
     stop.set()
     for thread in threads:
         thread.join()
@@ -270,7 +274,7 @@ def _keeping(name: str) -> Iterator[Callable[[], str]]:
 
 def _shown(name: str) -> tuple[bytes, int]:
     """The certificate, and the status of a request."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with context.wrap_socket(socket.create_connection((OURS, 443), 5), server_hostname=name) as secure:
         secure.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
@@ -296,14 +300,14 @@ def _ask_on(stop: threading.Event, counts: list[int]) -> None:
         time.sleep(0.001)
 
 
-async def _websocket_pod() -> None:
+async def _websocket_pod() -> asyncio.Server:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
         while data := await reader.read(4096):
             writer.write(data)
 
-    await asyncio.start_server(serve, PODS[1], 9100)
+    return await asyncio.start_server(serve, PODS[1], 9100)
 
 
 async def _open_websocket() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

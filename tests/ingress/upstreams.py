@@ -143,7 +143,7 @@ class Client:
 
 
 def insecure() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without reading all authorities each time
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

@@ -3,9 +3,16 @@
 import asyncio
 import logging
 
+import msgspec
+
 from fairlead.api.status import ApiError
 from fairlead.api.types.core import Node, Pod
-from fairlead.api.types.networking import Ingress, IngressLoadBalancerIngress
+from fairlead.api.types.networking import (
+    Ingress,
+    IngressLoadBalancerIngress,
+    IngressLoadBalancerStatus,
+    IngressStatus,
+)
 from fairlead.client.leader import Election, LeadershipLostError, LeaseLock, Lock
 from fairlead.client.leader_configmap import ConfigMapLock
 from fairlead.client.rest import Client
@@ -111,9 +118,16 @@ class StatusKeeper:
         if ingress.status.load_balancer.ingress == self._wanted:
             return
         namespace, _, name = key.partition("/")
-        fresh = await self._client.get(INGRESSES, name, namespace, type=Ingress)
-        fresh.status.load_balancer.ingress = self._wanted
-        await self._client.update(INGRESSES, fresh, subresource="status")
+        try:
+            await self._write(ingress)
+        except ApiError as error:
+            if not error.is_conflict:
+                raise
+            await self._write(await self._client.get(INGRESSES, name, namespace, type=Ingress))
+
+    async def _write(self, ingress: Ingress) -> None:
+        status = IngressStatus(load_balancer=IngressLoadBalancerStatus(ingress=self._wanted or []))
+        await self._client.update(INGRESSES, msgspec.structs.replace(ingress, status=status), subresource="status")
 
 
 class Ours:

@@ -8,7 +8,7 @@ from fairlead.api.types.networking import Ingress
 from fairlead.ingress.plan.claims import Claim, claim
 from fairlead.ingress.plan.defaults import Defaults
 
-STRICT_PATH = re.compile(r"^/[A-Za-z0-9._~%!$&'()*+,;=:@/-]*$")
+STRICT_PATH = re.compile(r"^/[A-Za-z0-9._~%@:+,=/-]*$")
 # Problems that are told, but do not keep an Ingress out: it works without what they are about.
 TOLERATED = frozenset({"UnknownAnnotation"})
 

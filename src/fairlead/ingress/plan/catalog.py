@@ -69,6 +69,7 @@ class Catalog:
         self._default_certificate = default_certificate
         self._by_host, self._by_secret, self._by_config_map = Index(), Index(), Index()
         self._targets: dict[str, Target] = {}
+        self._named: dict[str, str] = {}  # target → name outside of the cluster
         self._by_target, self._by_service = Index(), Index()  # target → claims, service → targets
         self._pairs: dict[str, Pair | CertificateError] = {}
         self._faults: dict[str, str] = {}  # of records made of Secrets and ConfigMaps
@@ -116,10 +117,7 @@ class Catalog:
 
     def name_changed(self, name: str) -> None:
         """Its addresses have been looked up anew."""
-        for key, target in self._targets.items():
-            service = None if target.host else self._sources.service(target.service_key)
-            if target.host == name or (service is not None and service.spec.external_name == name):
-                self._dirty.backends.add(key)
+        self._dirty.backends.update(key for key, each in self._named.items() if each == name)
 
     def secret_changed(self, key: str) -> None:
         self._pairs.pop(key, None)
@@ -136,12 +134,7 @@ class Catalog:
 
     def names(self) -> set[str]:
         """Names outside of the cluster whose addresses are needed."""
-        found = {each.host for each in self._targets.values() if each.host}
-        for each in self._targets.values():
-            service = self._sources.service(each.service_key) if not each.host else None
-            if service is not None and service.spec.type == "ExternalName":
-                found.add(service.spec.external_name)
-        return found
+        return set(self._named.values())
 
     def passthrough(self, host: str) -> Target | None:
         """Where TLS for a host goes unopened; None: it is opened here."""
@@ -173,6 +166,7 @@ class Catalog:
             told |= self._by_config_map.get(key)
         for key in sorted(dirty.backends):
             target = self._targets.get(key)
+            self._name(key, target)
             if target is None:
                 gone[f"b:{key}"] = None
             else:
@@ -200,6 +194,16 @@ class Catalog:
             if (text := self._faults.get(each))
         ]
         return tuple(dict.fromkeys((*made.problems, *(each for group in found for each in group), *faults)))
+
+    def _name(self, key: str, target: Target | None) -> None:
+        """The name outside of the cluster that a backend leads to, where it does."""
+        service = self._sources.service(target.service_key) if target is not None and not target.host else None
+        if target is not None and target.host:
+            self._named[key] = target.host
+        elif service is not None and service.spec.type == "ExternalName":
+            self._named[key] = service.spec.external_name
+        else:
+            self._named.pop(key, None)
 
     def _secret_record(self, record: str) -> bytes | None:
         self._faults.pop(record, None)
