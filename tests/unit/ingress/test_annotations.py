@@ -78,3 +78,9 @@ def test_every_name_has_one_meaning() -> None:
 @given(st.dictionaries(st.sampled_from(sorted(KNOWN | set(REFUSED))), st.text(max_size=200), max_size=30))
 def test_no_value_is_too_odd_to_be_read(annotations: dict[str, str]) -> None:
     parse({f"{NGINX}/{name}": value for name, value in annotations.items()}, NGINX, "dev")
+
+
+def test_the_table_in_the_documentation_is_the_code() -> None:
+    from tools.ingress_annotations import FILE, render
+
+    assert FILE.read_text() == render(), "run tools/ingress_annotations.py"
