@@ -30,8 +30,8 @@ LEFT_OUT = frozenset(
 NEVER = ("__pycache__", "test", "tests")
 # A file each, of character sets that nobody speaks to us.
 ENCODINGS = re.compile(r"(cp\d|mac_|iso|koi|ptcp|big5|gb|hz|euc|shift|johab|tis|palmos|kz|hp_).*\.py")
-# Parts that run elsewhere.
-OTHER_PARTS = ("apiserver", "controllers", "scheduler", "node", "proxy", "dns", "loadbalancer", "store", "runtime")
+# Parts that run elsewhere. kube-proxy does too, but the command line lists its flags.
+OTHER_PARTS = ("apiserver", "controllers", "scheduler", "node", "dns", "loadbalancer", "store", "runtime")
 NOT_NEEDED = frozenset({"rich", "httpx", "pygments", "markdown-it-py", "mdurl", "httpcore", "anyio"})
 _TAG = f".{sys.implementation.cache_tag}.pyc"
 

@@ -14,8 +14,11 @@ function _M.backend_of(location)
     return settings.get().default_backend
 end
 
--- Whether a status has a page here.
+-- Whether a status has a page here. A default backend of the Ingress's own also answers where nobody else is there.
 function _M.covers(location, status)
+    if status == 503 and (location.options.error_backend or "") ~= "" then
+        return true
+    end
     for _, code in ipairs(location.error_codes or {}) do
         if code == status then
             return true
