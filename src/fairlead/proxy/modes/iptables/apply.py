@@ -13,6 +13,7 @@ from fairlead.proxy.modes.iptables.skeleton import (
     KUBELET,
     LOCALHOST,
     LOCALNET,
+    ONLY_LOCAL,
     OWN_PREFIXES,
     SHARED,
     WITH_IPVS,
@@ -135,15 +136,15 @@ class IptablesMode:
         try:
             kubelet = KUBELET in self._tables.look("mangle").chains
             by_ipvs = IPVS in self._tables.look("nat").chains
+            if not kubelet and self._tables.has("filter", {LOCALNET: (ONLY_LOCAL,)}, ()):
+                self._tables.set_kernel(ROUTE_LOCALNET, "0")  # before the rule goes that it must not be without
             for table, fixed in FIXED.items():
                 ours = {name for name in fixed if name != LOCALNET or not kubelet}
                 if by_ipvs:  # has taken over: where both call a chain the same, its rules are in it
                     ours -= WITH_IPVS
                 self._tables.remove(table, lambda name: name in ours or name.startswith(OWN_PREFIXES))  # noqa: B023
-            if answers_on_loopback(self._node) and not kubelet:
-                self._tables.set_kernel(ROUTE_LOCALNET, "0")
         except IptablesError as error:
-            log.debug("no rules to delete: %s", error)
+            log.warning("cannot delete all rules: %s", error)
         self.restart()
 
     def _count(self, wanted: dict[str, Wanted], changes: dict[str, Change]) -> None:

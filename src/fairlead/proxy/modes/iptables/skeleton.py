@@ -23,7 +23,7 @@ FIXED = {
 IPVS = "KUBE-LOAD-BALANCER"  # of the ipvs mode alone
 WITH_IPVS = {SERVICES, POSTROUTING, MARK, FORWARD, GUARD}
 SHARED = {"nat": (SERVICES, NODE_PORTS), "filter": (SERVICES, NODE_PORTS, EXTERNAL, GUARD), "mangle": ()}
-_ONLY_LOCAL = (  # with route_localnet, others could dial what listens on 127.0.0.1 (CVE-2020-8558)
+ONLY_LOCAL = (  # with route_localnet, others could dial what listens on 127.0.0.1 (CVE-2020-8558)
     '-m comment --comment "block incoming localnet connections" -d 127.0.0.0/8 ! -s 127.0.0.0/8 '
     "-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"
 )
@@ -107,7 +107,7 @@ def fixed_rules(node: Node, counters: Container[str] = ()) -> dict[str, dict[str
                     "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
                 ),
             ],
-            LOCALNET: [_ONLY_LOCAL] if answers_on_loopback(node) else [],
+            LOCALNET: [ONLY_LOCAL] if answers_on_loopback(node) else [],
             NO_SERVICE: [
                 f"-d {node.service_cidr} -m conntrack ! --ctstate DNAT {match}-j {refusal(node, protocol)}"
                 for protocol, match in (("TCP", "-m tcp -p tcp "), ("", ""))[0 if node.family == "IPv6" else 1 :]
