@@ -117,11 +117,13 @@ class Allocators:
 
     def _node_ports(self, spec: Json, key: str, claim: Claim) -> list[FieldError]:
         errors: list[FieldError] = []
-        if not wants_node_ports(spec):
+        if not may_have_node_ports(spec):
             return errors
         by_number: dict[int, set[str]] = {}
         for index, port in enumerate(spec.get("ports", ())):
             number, protocol = port.get("nodePort", 0), port.get("protocol", "TCP")
+            if not number and not wants_node_ports(spec):
+                continue  # those that are named are given all the same
             if not number:
                 number = self._shared(by_number, protocol, spec, port) or self._ports.claim_any(key)
                 if number is None:
@@ -179,7 +181,12 @@ class Allocators:
             within.pool.store(key, _addresses(now, family), _addresses(before, family))
 
 
+def may_have_node_ports(spec: Json) -> bool:
+    return spec.get("type") in ("NodePort", "LoadBalancer")
+
+
 def wants_node_ports(spec: Json) -> bool:
+    """Also those that it does not name."""
     match spec.get("type"):
         case "NodePort":
             return True

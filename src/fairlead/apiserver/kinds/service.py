@@ -3,10 +3,11 @@
 from typing import Any
 
 from fairlead.api.resources import SERVICES
-from fairlead.apiserver.allocation.allocators import wants_node_ports
+from fairlead.apiserver.allocation.allocators import may_have_node_ports, wants_node_ports
 from fairlead.apiserver.kinds.kind import IDENTITY, Kind, identity, keep_status
 from fairlead.apiserver.tables.service import COLUMNS
 from fairlead.apiserver.validation.service import validate_service, validate_service_update
+from fairlead.apiserver.validation.service_load_balancer import has_health_check, validate_load_balancer_status
 
 Json = dict[str, Any]
 
@@ -33,7 +34,10 @@ def default(service: Json) -> None:
         spec.setdefault("allocateLoadBalancerNodePorts", True)
     if spec["type"] != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
-    service.setdefault("status", {}).setdefault("loadBalancer", {})
+    balancer = service.setdefault("status", {}).setdefault("loadBalancer", {})
+    for each in balancer.get("ingress") or ():
+        if each.get("ip"):
+            each.setdefault("ipMode", "VIP")
 
 
 def prepare_create(service: Json) -> None:
@@ -50,20 +54,22 @@ def prepare_update(new: Json, old: Json) -> None:
     _keep_addresses(spec, before)
     if wants_node_ports(spec) and wants_node_ports(before):
         _keep_node_ports(spec, before)
-    if not wants_node_ports(spec):
+    if not may_have_node_ports(spec):
         _drop_node_ports(spec, before)
     if spec["type"] == "ExternalName":
         _drop_addresses(spec, before)
     if spec["type"] not in ("NodePort", "LoadBalancer"):
         spec.pop("externalTrafficPolicy", None)
     if spec["type"] != "LoadBalancer":
-        for field in ("healthCheckNodePort", "allocateLoadBalancerNodePorts", "loadBalancerClass"):
+        for field in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
             if spec.get(field) == before.get(field):
                 spec.pop(field, None)
         if before["type"] == "LoadBalancer":
             new["status"] = {"loadBalancer": {}}
-    elif spec.get("externalTrafficPolicy") == "Local" and before.get("healthCheckNodePort"):
-        spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
+    if has_health_check(spec) and has_health_check(before):
+        spec["healthCheckNodePort"] = spec.get("healthCheckNodePort") or before.get("healthCheckNodePort", 0)
+    elif not has_health_check(spec) and spec.get("healthCheckNodePort") == before.get("healthCheckNodePort"):
+        spec.pop("healthCheckNodePort", None)
 
 
 def _keep_addresses(spec: Json, before: Json) -> None:
@@ -115,6 +121,7 @@ SERVICE = Kind(
     default,
     validate_service,
     validate_service_update,
+    validate_status_update=validate_load_balancer_status,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
     selectable_fields=selectable_fields,

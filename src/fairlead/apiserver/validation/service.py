@@ -10,6 +10,10 @@ from fairlead.apiserver.validation.service_addresses import (
     validate_addresses_update,
     validate_no_addresses,
 )
+from fairlead.apiserver.validation.service_load_balancer import (
+    validate_load_balancer,
+    validate_load_balancer_update,
+)
 
 Json = dict[str, Any]
 
@@ -45,13 +49,14 @@ def validate_service(service: Json) -> list[FieldError]:
     if "externalTrafficPolicy" in spec and kind not in ("NodePort", "LoadBalancer") and not spec.get("externalIPs"):
         why = "may only be set for externally-accessible services"
         errors.append(invalid("spec.externalTrafficPolicy", spec["externalTrafficPolicy"], why))
-    if spec.get("loadBalancerClass") and kind != "LoadBalancer":
-        errors.append(forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'"))
-    return errors
+    return errors + validate_load_balancer(spec)
 
 
 def validate_service_update(new: Json, old: Json) -> list[FieldError]:
-    return validate_addresses_update(new["spec"], old["spec"])
+    return [
+        *validate_addresses_update(new["spec"], old["spec"]),
+        *validate_load_balancer_update(new["spec"], old["spec"]),
+    ]
 
 
 def _external_name(spec: Json) -> list[FieldError]:
