@@ -7,6 +7,7 @@ ratios: what else the machine does meanwhile changes both sides of most rounds.
 
 import asyncio
 import os
+import socket
 import subprocess
 import tempfile
 import time
@@ -34,7 +35,7 @@ from fairlead.services.model import Endpoint, ServicePort, ServicePortName
 NODE = Node("node1", "10.244.0.0/16", "10.96.0.0/12", "10.244.1.1")
 CLIENT, SERVER, VIP = "10.244.1.2", "10.244.1.3", "10.97.97.97"
 ROUNDS, SECONDS = 8, 1
-LARGE = 4 << 20
+LARGE, DIALS = 4 << 20, 3000
 TARGETS = {
     "ebpf": ("0.97", "0.97", "0.98"),
     "nftables": ("0.95", "0.93", "0.95"),
@@ -62,6 +63,21 @@ def run() -> Iterator[Result]:
         for mode in MAKE:
             with _proxying(mode, folder):
                 yield from _compare(mode, folder)
+                if mode == "ebpf":
+                    yield _dialling(folder)
+
+
+def _dialling(folder: Path) -> Result:
+    """connect(2) alone, one after the other: what the programs take, without all else that a request costs."""
+
+    def dial(address: str) -> float:
+        began = time.perf_counter()
+        with socket.create_connection((address, 80), timeout=5):
+            return (time.perf_counter() - began) * 1e6
+
+    pairs = namespaces.run_in(folder / "client/net", lambda: [(dial(SERVER), dial(VIP)) for _ in range(DIALS)])
+    direct, through = (median(each) for each in zip(*pairs, strict=True))
+    return Result("ebpf: connect(2) to a Service", through, "us", "to the pod", direct)
 
 
 def _compare(mode: str, folder: Path) -> Iterator[Result]:

@@ -21,11 +21,8 @@ from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.ipvs import IpvsMode, Kernel
 from fairlead.proxy.modes.nftables import NftablesMode, nftables
 from fairlead.proxy.modes.userspace import UserspaceMode
-from fairlead.services.decide import Decision, Packet
-from fairlead.services.model import FAMILIES, Family, ServicePort
-from tests.packetflow.lab import NODES, POD_CIDR, PODS, SERVICE_CIDR, in_family
-
-POD_ADDRESSES = {in_family(address, family) for address, _ in PODS.values() for family in FAMILIES}
+from fairlead.services.model import Family, ServicePort
+from tests.packetflow.lab import NODES, POD_CIDR, SERVICE_CIDR, in_family
 
 
 def place(node: str, family: Family) -> Node:
@@ -135,14 +132,6 @@ _ALL: dict[str, Make] = {
 _WANTED = os.environ.get("PROXY_MODES", " ".join(_ALL)).split()
 MODES = {name: make for name, make in _ALL.items() if name in _WANTED and (name != "ipvs" or PRESENT.exists())}
 KEEPS_SOURCES = ("ebpf", "iptables", "ipvs", "nftables")  # userspace: to an endpoint, every connection is the node's
-
-
-def masqueraded(mode: str, packet: Packet, port: ServicePort, expected: Decision) -> frozenset[tuple[str, int]]:
-    """The endpoints that see the node instead. Where a pod's socket dials the endpoint itself, nobody is between."""
-    dials = mode == "ebpf" and packet.protocol == "TCP" and packet.source in POD_ADDRESSES
-    if dials and packet.destination not in port.guarded and not (port.guarded and port.affinity):
-        return frozenset()
-    return expected.masquerade
 
 
 def end(mode: Mode) -> None:

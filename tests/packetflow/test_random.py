@@ -1,7 +1,5 @@
 """Whatever Services come, change and go: after each step, packets drawn at random do what the model says."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,9 +8,9 @@ from fairlead.services.decide import Packet, decide
 from fairlead.services.model import Family, ServicePort
 from tests.packetflow.conftest import Proxies
 from tests.packetflow.lab import ADDRESSES, EXTERNAL, NODES, PATIENCE, Lab, in_family
-from tests.packetflow.modes import KEEPS_SOURCES, MODES, masqueraded
+from tests.packetflow.modes import KEEPS_SOURCES, MODES
 from tests.packetflow.services import ENDING, UNREADY, A, B, C, D, endpoint, service, translated
-from tests.packetflow.test_services import NETWORKS, SOURCES, problem_of
+from tests.packetflow.test_services import SOURCES, network_of, problem_of
 
 pytestmark = pytest.mark.netns
 
@@ -86,8 +84,7 @@ def _check(proxies: Proxies, state: State, source: str, name: str, way: str) -> 
     number = node_port if way == "node" else number
     destination = in_family(address, proxies.family)
     packet = Packet(in_family(ADDRESSES[source], proxies.family), destination, asked.id.protocol, number)
-    expected = decide(packet, ports, NETWORKS[proxies.family])
-    expected = replace(expected, masquerade=masqueraded(proxies.mode, packet, asked, expected))
+    expected = decide(packet, ports, network_of(proxies.family, proxies.mode))
     seen = proxies.lab.connect(source, destination, packet.protocol, number)
     if seen.verdict == "drop" != expected.verdict:
         seen = proxies.lab.connect(source, destination, packet.protocol, number, silence=PATIENCE)

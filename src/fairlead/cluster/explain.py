@@ -95,8 +95,9 @@ async def explain(
     finally:
         await client.close()
     addresses = next(node.addresses for node in plan.nodes if node.name == source.node)
-    network = Network(source.node, addresses, plan.pod_cidrs)
-    report = Report(f"service {namespace}/{name}", source, _mode(layout, source.node), Explanation())
+    mode = _mode(layout, source.node)
+    network = Network(source.node, addresses, plan.pod_cidrs, dials=mode == "ebpf")
+    report = Report(f"service {namespace}/{name}", source, mode, Explanation())
     found = report.explanation
     found.findings += examine(service, slices, pods)
     found.findings += _listening(layout, plan, service, slices)

@@ -10,11 +10,13 @@ from fairlead.services.model import ServicePort, usable
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The node where the packet is, and the cluster's ranges."""
+    """The node where the packet is, and the cluster's ranges. `dials`: sockets of the node's pods dial endpoints
+    themselves (the proxy's mode eBPF), so that nobody is between them."""
 
     node: str
     node_addresses: tuple[str, ...]
     pod_cidrs: tuple[str, ...]
+    dials: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,16 @@ def _deliver(packet: Packet, service: ServicePort, network: Network, *, from_out
     else:
         everything = not from_pod
     masquerade = to if everything else frozenset(each for each in to if each[0] == packet.source)
+    if network.dials and from_pod and _is_dialled(packet, service):
+        masquerade = frozenset()
     return Decision("deliver", to, masquerade, service.affinity)
+
+
+def _is_dialled(packet: Packet, service: ServicePort) -> bool:
+    """Not where it depends on the source, which a socket has not before it is connected; nor where all packets of a
+    client must come to one endpoint, and some are not dialled."""
+    guarded = packet.destination in service.guarded or (service.affinity is not None and bool(service.guarded))
+    return packet.protocol == "TCP" and not guarded
 
 
 def _allowed(packet: Packet, service: ServicePort) -> bool:

@@ -1,5 +1,7 @@
 """The reference of what must happen to a packet."""
 
+from dataclasses import replace
+
 import pytest
 
 from fairlead.services.decide import Network, Packet, decide
@@ -49,3 +51,23 @@ def test_endpoints_that_end_serve_only_while_nobody_else_does() -> None:
     beside = ServicePort(NAME, "10.97.97.97", 80, endpoints=(ending, LOCAL))
     assert alone.endpoints_for("node1", from_outside=False) == (ending,)
     assert beside.endpoints_for("node1", from_outside=False) == (LOCAL,)
+
+
+def test_a_pod_whose_socket_dials_the_endpoint_is_seen_as_itself() -> None:
+    network = replace(NETWORK, dials=True)
+    endpoint = Endpoint("10.244.1.2", 80)
+    port = ServicePort(
+        ServicePortName("dev", "web", "", "TCP"), "10.97.97.97", 80, 30080, ("203.0.113.10",), endpoints=(endpoint,)
+    )
+    guarded = replace(port, balancers=port.external, source_ranges=("10.0.0.0/8",))
+
+    def masquerades(source: str, destination: str, number: int, service: ServicePort) -> bool:
+        return bool(decide(Packet(source, destination, "TCP", number), [service], network).masquerade)
+
+    for source in ("10.244.1.9", "10.244.1.2"):
+        assert not masquerades(source, "10.97.97.97", 80, port)
+        assert not masquerades(source, "192.168.109.101", 30080, port)
+        assert not masquerades(source, "203.0.113.10", 80, port)
+        assert masquerades(source, "203.0.113.10", 80, guarded)  # left to packets
+    assert masquerades("192.168.109.1", "192.168.109.101", 30080, port)
+    assert masquerades("192.168.109.101", "10.97.97.97", 80, port)
