@@ -13,7 +13,7 @@ import click
 
 from fairlead.host import libc
 
-SETTLED_SECONDS = 1.0
+SETTLED_SECONDS = (1.0, 4.0)  # on a busy machine, starting takes longer
 
 
 def run(part: Coroutine[Any, Any, None]) -> None:
@@ -26,7 +26,8 @@ def run(part: Coroutine[Any, Any, None]) -> None:
         loop = asyncio.get_running_loop()
         task = asyncio.ensure_future(part)
         gc.disable()  # while nearly all that is made will stay
-        loop.call_later(SETTLED_SECONDS, _settle)
+        for seconds in SETTLED_SECONDS:
+            loop.call_later(seconds, _settle)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
 from fairlead.api.status import ApiError
-from fairlead.client.rest import Client
+from fairlead.client.rest import Client, Decode
 
 T = TypeVar("T")
 Handler = Callable[[str, T | None, T | None], None]  # key, before, after
@@ -31,13 +31,13 @@ class Informer(Generic[T]):
         namespace: str | None = None,
         label_selector: str = "",
         field_selector: str = "",
-        kept: Callable[[T], T] | None = None,
+        decode: Decode[T] | None = None,
     ) -> None:
-        """`kept`: what of an object stays in `items`, for who keeps its own index; handlers see all of it once."""
+        """`decode`: makes what is kept of an object's JSON, for who needs less than the object."""
         self.resource = resource
         self.items: dict[str, T] = {}
         self.lost_since: float | None = time.monotonic()  # None while the server is heard
-        self._kept = kept
+        self._decode = decode
         self._client = client
         self._type = type
         self._namespace = namespace
@@ -98,6 +98,7 @@ class Informer(Generic[T]):
             namespace=self._namespace,
             label_selector=self._label_selector,
             field_selector=self._field_selector,
+            decode=self._decode,
         )
         found = {key_of(obj): obj for obj in listed.items}
         for key in [key for key in self.items if key not in found]:
@@ -119,6 +120,7 @@ class Informer(Generic[T]):
                 namespace=self._namespace,
                 label_selector=self._label_selector,
                 field_selector=self._field_selector,
+                decode=self._decode,
             )
             async for event in events:
                 revision = event.revision
@@ -133,7 +135,7 @@ class Informer(Generic[T]):
         if before is None and after is None:
             return
         if after is not None:
-            self.items[key] = after if self._kept is None else self._kept(after)
+            self.items[key] = after
         for name, indexer in self._indexers.items():
             self._reindex(self._indexes[name], key, indexer(before) if before else [], indexer(after) if after else [])
         for handler in self._handlers:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast
@@ -18,6 +18,7 @@ from fairlead.http.client import Answer, HttpClient, client_tls
 
 T = TypeVar("T")
 Json = dict[str, Any]
+Decode = Callable[[msgspec.Raw], T]
 PatchKind = Literal["merge", "strategic", "json"]
 
 # Of a group's versions the first.
@@ -83,9 +84,10 @@ class Client:
         namespace: str | None = None,
         label_selector: str = "",
         field_selector: str = "",
+        decode: Decode[T] | None = None,
     ) -> Listed[T]:
-        """All of them, in pages; `revision` is where a watch goes on."""
-        decode = msgspec.json.Decoder(type).decode
+        """All of them, in pages; `revision` is where a watch goes on. `decode`: for who keeps another form of them."""
+        decode = decode or msgspec.json.Decoder(type).decode
         query = {"limit": str(PAGE)} | _selectors(label_selector, field_selector)
         items: list[T] = []
         while True:
@@ -106,9 +108,10 @@ class Client:
         label_selector: str = "",
         field_selector: str = "",
         seconds: int = 1800,
+        decode: Decode[T] | None = None,
     ) -> AsyncIterator[Event[T]]:
         """Changes after `revision`, until the server ends it. Raises ApiError (410 Expired) where it is too old."""
-        decode = msgspec.json.Decoder(type).decode
+        decode = decode or msgspec.json.Decoder(type).decode
         query = {
             "watch": "true",
             "resourceVersion": revision,

@@ -2,22 +2,38 @@
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from fairlead.client.informer import Informer
 from fairlead.client.rest import Client
 from fairlead.dns.config.settings import Settings
-from fairlead.dns.entries import Metadata, Named, ServiceEntry, SliceEntry, WatchedPod, WatchedService, WatchedSlice
+from fairlead.dns.entries import Named, ServiceEntry, SliceEntry, WatchedPod, WatchedService, WatchedSlice
 from fairlead.dns.feed import Known, Mark
 from fairlead.dns.zone import Tag
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T", bound=Named)
+N = TypeVar("N", bound=Named)
+
+
+class Name(msgspec.Struct, gc=False, frozen=True):
+    name: str
+    namespace: str
+    resource_version: str
+
+
+class Kept(msgspec.Struct, gc=False, frozen=True):
+    """What is left of an object: its name, the revision by which a new list is compared, and what DNS has of it."""
+
+    metadata: Name
+    entry: ServiceEntry | SliceEntry | None
 
 
 class Watching:
@@ -33,9 +49,11 @@ class Watching:
         self._pods: asyncio.Task[None] | None = None
         self._pods_of: str | None = None
         self._pod_informer: Informer[WatchedPod] | None = None
-        self._namespaces = Informer(client, "namespaces", Named, kept=_named(Named))
-        self._services = Informer(client, "services", WatchedService, kept=_named(WatchedService))
-        self._slices = Informer(client, "endpointslices.discovery.k8s.io", WatchedSlice, kept=_named(WatchedSlice))
+        self._namespaces = Informer(client, "namespaces", Kept, decode=_kept(Named, lambda _: None))
+        self._services = Informer(client, "services", Kept, decode=_kept(WatchedService, ServiceEntry.from_api))
+        self._slices = Informer(
+            client, "endpointslices.discovery.k8s.io", Kept, decode=_kept(WatchedSlice, SliceEntry.from_api)
+        )
         self._namespaces.add_handler(self._on_namespace)
         self._services.add_handler(self._on_service)
         self._slices.add_handler(self._on_slice)
@@ -69,30 +87,28 @@ class Watching:
             self._put_pod(pod, ())
         self._pods_of, self._pods, self._pod_informer = wanted, None, None
         if wanted is not None:
-            informer = Informer(self._client, "pods", WatchedPod, field_selector=wanted, kept=_named(WatchedPod))
+            informer = Informer(self._client, "pods", WatchedPod, field_selector=wanted)
             informer.add_handler(self._on_pod)
             self._pod_informer = informer
             self._pods = asyncio.get_running_loop().create_task(informer.run())
 
     # Changes.
 
-    def _on_namespace(self, key: str, _: Named | None, new: Named | None) -> None:
+    def _on_namespace(self, key: str, _: Kept | None, new: Kept | None) -> None:
         tags = self._zone.put_namespace(key, exists=new is not None)
         self._changed(("namespace", (key,)), tags)
 
-    def _on_service(self, key: str, _: Named | None, new: WatchedService | None) -> None:
+    def _on_service(self, key: str, _: Kept | None, new: Kept | None) -> None:
         name = _split(key)
-        entry: ServiceEntry | None = None
-        with _tolerant(key):
-            entry = ServiceEntry.from_api(new) if new is not None else None
+        entry = new.entry if new is not None else None
+        assert not isinstance(entry, SliceEntry)
         if entry != self._zone.services.get(name):
             self._changed(("service", name), self._zone.put_service(name, entry))
 
-    def _on_slice(self, key: str, _: Named | None, new: WatchedSlice | None) -> None:
+    def _on_slice(self, key: str, _: Kept | None, new: Kept | None) -> None:
         name = _split(key)
-        entry: SliceEntry | None = None
-        with _tolerant(key):
-            entry = SliceEntry.from_api(new) if new is not None else None
+        entry = new.entry if new is not None else None
+        assert not isinstance(entry, ServiceEntry)
         if entry == self._known.slices.get(name):
             return
         if entry is None:
@@ -101,7 +117,7 @@ class Watching:
             self._known.slices[name] = entry
         self._changed(("slice", name), self._zone.put_slice(name, entry))
 
-    def _on_pod(self, key: str, _: Named | None, new: WatchedPod | None) -> None:
+    def _on_pod(self, key: str, _: WatchedPod | None, new: WatchedPod | None) -> None:
         addresses: tuple[bytes, ...] = ()
         gone = new is None or new.spec.host_network or new.status.phase in ("Succeeded", "Failed")
         with _tolerant(key):
@@ -118,13 +134,18 @@ class Watching:
         self._changed(("pod", pod), self._zone.put_pod(pod, addresses))
 
 
-def _named(kind: type[T]) -> Callable[[T], T]:
-    """An object without what the index has of it: a name, and the revision by which a new list is compared."""
+def _kept(kind: type[N], entry_of: Callable[[N], ServiceEntry | SliceEntry | None]) -> Callable[[Any], Kept]:
+    """From an object's JSON to the little that is kept of it, before the next one is read."""
+    decode = msgspec.json.Decoder(kind).decode
 
-    def kept(obj: T) -> T:
+    def kept(raw: Any) -> Kept:
+        obj = decode(raw)
         metadata = obj.metadata
-        named = Metadata(name=metadata.name, namespace=metadata.namespace, resource_version=metadata.resource_version)
-        return kind(metadata=named)
+        entry: ServiceEntry | SliceEntry | None = None
+        with _tolerant(f"{metadata.namespace}/{metadata.name}"):
+            entry = entry_of(obj)
+        name = Name(metadata.name, sys.intern(metadata.namespace), metadata.resource_version)
+        return Kept(name, entry)
 
     return kept
 
