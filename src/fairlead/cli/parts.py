@@ -179,7 +179,7 @@ def _kube_proxy_flags(command: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @click.option("--config", help="A KubeProxyConfiguration.")
 @KUBECONFIG
-@click.option("--hostname-override", "node_name", help="The node's name.")
+@click.option("--hostname-override", "node_name", help="The node's name; without it, the host's in lower case.")
 @click.option("--node-ip", help="The node's own address.")
 @click.option(
     "--proxy-mode", "mode", help="ebpf, iptables, ipvs, nftables or userspace, instead of the configuration's."
@@ -201,7 +201,7 @@ def proxy(cleanup: bool, **given: Any) -> None:
     from fairlead.proxy.refusal import tell
 
     try:
-        options = load(**{**given, "node_name": given["node_name"] or "any"} if cleanup else given)
+        options = load(**given)
     except ConfigError as error:
         if not cleanup:
             run(tell(given["node_name"], given["kubeconfig"], given["config"], error))

@@ -4,6 +4,7 @@ A field is honoured, or of no effect here because it tunes what Fairlead does no
 """
 
 import ipaddress
+import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -152,9 +153,7 @@ def load(config: str | None, **flags: str | None) -> Options:
     if mode not in MODES:
         known = ", ".join(f'"{name}"' for name in MODES)
         raise ConfigError(f'{config or "--proxy-mode"}: mode: Unsupported value: "{mode}": supported values: {known}')
-    name = flags["node_name"] or given.get("hostnameOverride")
-    if not name:
-        raise ConfigError("hostnameOverride: Required value: the node's name, also as --hostname-override")
+    name = flags["node_name"] or given.get("hostnameOverride") or platform.node().strip().lower()
     path = flags["kubeconfig"] or (given.get("clientConnection") or {}).get("kubeconfig")
     options = Options(
         node_name=name,
