@@ -1,5 +1,6 @@
 """What every way of serving load balancers is: told which Services have which addresses, it makes them answer there."""
 
+import asyncio
 from typing import Protocol
 
 from fairlead.loadbalancer.model import Balanced
@@ -15,5 +16,27 @@ class Serving(Protocol):
     def set_nodes(self, nodes: dict[str, tuple[str, ...]]) -> None:
         """The nodes that may serve: name → addresses."""
 
+    def start(self) -> None:
+        """All that is there has been told."""
+
     async def run(self) -> None:
         """Until cancelled; what serves goes on."""
+
+
+class Elsewhere:
+    """Others see in the Services' status what they shall serve."""
+
+    def serve(self, key: str, balanced: Balanced) -> None:
+        pass
+
+    async def let_go(self, key: str) -> None:
+        pass
+
+    def set_nodes(self, nodes: dict[str, tuple[str, ...]]) -> None:
+        pass
+
+    def start(self) -> None:
+        pass
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()

@@ -47,6 +47,9 @@ class Remembering:
     def set_nodes(self, nodes: dict[str, tuple[str, ...]]) -> None:
         pass
 
+    def start(self) -> None:
+        pass
+
     async def run(self) -> None:
         pass
 
