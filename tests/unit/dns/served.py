@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -42,15 +43,16 @@ COREFILE = """\
 
 
 def free_port() -> int:
-    """Of UDP and TCP."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind((ADDRESS, 0))
-        port: int = udp.getsockname()[1]
-        try:
-            tcp.bind((ADDRESS, port))
-        except OSError:
-            return free_port()
-        return port
+    """Of UDP and TCP, below those that the kernel gives to clients: one who asks there early could meet itself."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            try:
+                udp.bind((ADDRESS, port))
+                tcp.bind((ADDRESS, port))
+            except OSError:
+                continue
+            return port
 
 
 @dataclass(slots=True)
