@@ -38,6 +38,7 @@ CURRENT = (
     "v1", "apps/v1", "batch/v1", "autoscaling/v1", "autoscaling/v2", "policy/v1", "networking.k8s.io/v1",
     "discovery.k8s.io/v1", "coordination.k8s.io/v1", "events.k8s.io/v1", "authentication.k8s.io/v1",
     "authorization.k8s.io/v1", "rbac.authorization.k8s.io/v1", "scheduling.k8s.io/v1", "storage.k8s.io/v1",
+    "admissionregistration.k8s.io/v1",
 )  # fmt: skip
 RETIRED = {
     "extensions/v1beta1": ("Ingress", "IngressList"),

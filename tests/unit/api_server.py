@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from fairlead.api.status import ApiError
+from fairlead.apiserver.admission.webhooks import Webhooks
 from fairlead.apiserver.allocation import Allocators
 from fairlead.apiserver.authz import Authorizer
 from fairlead.apiserver.bootstrap import ensure
@@ -39,9 +40,8 @@ async def in_memory(folder: Path, ranges: tuple[str, ...] = (IPV4,)) -> AsyncIte
     await registry.open()
     allocators = Allocators(registry.cache, ranges, (30000, 32767))
     tokens = Tokens(str(folder / "sa.key"), registry)
-    api = Api(
-        registry, Authorizer(registry.cache), tokens, allocators, Kubelets(registry, ssl.create_default_context())
-    )
+    kubelets = Kubelets(registry, ssl.create_default_context())
+    api = Api(registry, Authorizer(registry.cache), tokens, allocators, kubelets, Webhooks(registry))
     address = "10.96.0.1" if ranges[0] == IPV4 else "fd00:10:96::1"
     await ensure(registry, allocators, address, "127.0.0.1" if ranges[0] == IPV4 else "fd00::1", 6443)
     try:

@@ -123,6 +123,24 @@ ROLE_BINDINGS = Resource(RBAC, "v1", "rolebindings", "RoleBinding", True)
 CLUSTER_ROLES = Resource(RBAC, "v1", "clusterroles", "ClusterRole", False)
 CLUSTER_ROLE_BINDINGS = Resource(RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False)
 
+REGISTRATION = "admissionregistration.k8s.io"
+VALIDATING_WEBHOOKS = Resource(
+    REGISTRATION,
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    False,
+    categories=("api-extensions",),
+)
+MUTATING_WEBHOOKS = Resource(
+    REGISTRATION,
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    False,
+    categories=("api-extensions",),
+)
+
 AUTHN, AUTHZ = "authentication.k8s.io", "authorization.k8s.io"
 TOKEN_REVIEWS = Resource(AUTHN, "v1", "tokenreviews", "TokenReview", False, verbs=CREATE_ONLY)
 SELF_SUBJECT_REVIEWS = Resource(AUTHN, "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE_ONLY)
@@ -162,7 +180,7 @@ RBAC_BETA = tuple(
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES, NODES, PODS, SERVICES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, EVENTS, LIMIT_RANGES,
     DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS, ENDPOINT_SLICES, LEASES, INGRESSES, INGRESS_CLASSES,
-    ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS,
+    ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS,
     TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,
     SELF_SUBJECT_RULES_REVIEWS,
     NEW_EVENTS, INGRESSES_BETA, INGRESS_CLASSES_BETA, *RBAC_BETA, INGRESSES_EXTENSIONS,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.api.resources import Resource
+from fairlead.apiserver.admission.webhooks import Webhooks
 from fairlead.apiserver.allocation import Allocators
 from fairlead.apiserver.authz import Authorizer
 from fairlead.apiserver.kinds import KINDS, Kind
@@ -28,6 +29,7 @@ class Api:
     tokens: Tokens
     allocators: Allocators
     kubelets: Kubelets
+    webhooks: Webhooks
 
 
 @dataclass(slots=True)

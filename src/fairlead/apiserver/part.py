@@ -4,6 +4,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
+from fairlead.apiserver.admission.webhooks import Webhooks
 from fairlead.apiserver.allocation import Allocators
 from fairlead.apiserver.authz import Authorizer
 from fairlead.apiserver.bootstrap import ensure
@@ -53,6 +54,7 @@ async def serve(options: Options) -> None:
         Tokens(options.service_account_key, registry),
         allocators,
         Kubelets(registry, client_tls(options.kubelet_ca, options.kubelet_certificate, options.kubelet_key)),
+        Webhooks(registry),
     )
     checks = {
         "ping": lambda: None,

@@ -8,7 +8,7 @@ from fairlead.api.status import ApiError, bad_request
 from fairlead.apiserver import negotiation
 from fairlead.apiserver.authz import Attributes
 from fairlead.apiserver.call import Call
-from fairlead.apiserver.users import User
+from fairlead.apiserver.users import User, user_info
 from fairlead.http.server import Response
 
 Json = dict[str, Any]
@@ -73,15 +73,6 @@ def _self_rules(call: Call, spec: Json) -> Json:
                 found["resourceNames"] = list(rule.resource_names)
             resources.append(found)
     return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}
-
-
-def user_info(user: User) -> Json:
-    info: Json = {"username": user.name, "groups": list(user.groups)}
-    if user.uid:
-        info["uid"] = user.uid
-    if user.extra:
-        info["extra"] = {key: list(values) for key, values in user.extra}
-    return info
 
 
 REVIEWS = {

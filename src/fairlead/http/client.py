@@ -150,11 +150,20 @@ class _Connection(asyncio.Protocol):
 class HttpClient:
     """Requests to one server. Raises OSError (ConnectionError, TimeoutError among them) when it does not answer."""
 
-    def __init__(self, base: str, *, ssl: tls.SSLContext | None = None, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        base: str,
+        *,
+        ssl: tls.SSLContext | None = None,
+        headers: dict[str, str] | None = None,
+        server_name: str | None = None,
+    ) -> None:
+        """`server_name`: whom the certificate must name, where that is not the host of `base`."""
         parts = urlsplit(base)
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._ssl = ssl if parts.scheme == "https" else None
+        self._server_name = server_name if self._ssl is not None else None
         self._prefix = parts.path.rstrip("/")
         host = f"[{self._host}]" if ":" in self._host else self._host
         self._common = {"host": f"{host}:{self._port}", **(headers or {})}
@@ -241,7 +250,9 @@ class HttpClient:
         for seconds in CONNECT_SECONDS:
             try:
                 async with asyncio.timeout(seconds):
-                    _, connection = await loop.create_connection(_Connection, self._host, self._port, ssl=self._ssl)
+                    _, connection = await loop.create_connection(
+                        _Connection, self._host, self._port, ssl=self._ssl, server_hostname=self._server_name
+                    )
             except TimeoutError:
                 continue
             self._active.add(connection)

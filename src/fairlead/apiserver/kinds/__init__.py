@@ -20,6 +20,7 @@ from fairlead.apiserver.kinds.replicaset import REPLICA_SET
 from fairlead.apiserver.kinds.secret import SECRET
 from fairlead.apiserver.kinds.service import SERVICE
 from fairlead.apiserver.kinds.serviceaccount import SERVICE_ACCOUNT
+from fairlead.apiserver.kinds.webhooks import MUTATING_WEBHOOK_CONFIGURATION, VALIDATING_WEBHOOK_CONFIGURATION
 
 KINDS: dict[Resource, Kind] = {
     kind.resource: kind
@@ -27,6 +28,7 @@ KINDS: dict[Resource, Kind] = {
         NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT, LIMIT_RANGE,
         DEPLOYMENT, REPLICA_SET, DAEMON_SET, ENDPOINT_SLICE, LEASE, INGRESS, INGRESS_CLASS,
         ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING,
+        VALIDATING_WEBHOOK_CONFIGURATION, MUTATING_WEBHOOK_CONFIGURATION,
         NEW_EVENT, INGRESS_BETA, INGRESS_EXTENSIONS, INGRESS_CLASS_BETA, *BETA,
     )
 }  # fmt: skip

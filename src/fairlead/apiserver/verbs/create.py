@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from fairlead.api.status import ApiError, bad_request, invalid
+from fairlead.api.status import ApiError, bad_request, internal, invalid
 from fairlead.apiserver import negotiation
 from fairlead.apiserver.admission import admit_create
+from fairlead.apiserver.admission.webhooks import CREATE, Asking, subject_of
 from fairlead.apiserver.answers import of_entry, of_object
 from fairlead.apiserver.call import Call
 from fairlead.apiserver.entry import Entry
@@ -59,12 +60,18 @@ async def _create(call: Call, obj: Json) -> Entry | Json:
         raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
     stamp(obj["metadata"])
     admit_create(call, obj)
+    asking = call.api.webhooks.of(call.resource, "", CREATE)
+    if asking is not None and asking.mutating:
+        obj = await _mutated(call, asking, obj)
     kind.prepare_create(obj)
     call.api.allocators.settle(call.resource, obj, None)
     errors = kind.told([*validate_metadata(obj, call.resource), *kind.validate(obj), *kind.validate_create(obj)])
     name = obj["metadata"].get("name", "")
     if errors:
         raise invalid(call.resource, name, errors)
+    if asking is not None:
+        subject = subject_of(call, CREATE, name=name, dry_run=call.dry_run)
+        await asking.validate(call, subject, obj, None)
     allocators = call.api.allocators
     claim = allocators.claim(call.resource, obj, None)
     try:
@@ -73,3 +80,19 @@ async def _create(call: Call, obj: Json) -> Entry | Json:
         return await call.api.registry.create(call.resource, obj)
     finally:
         claim.release()
+
+
+async def _mutated(call: Call, asking: Asking, obj: Json) -> Json:
+    """What webhooks have changed gets defaults and our own admission again; who it is remains the server's word."""
+    was = obj["metadata"]
+    subject = subject_of(call, CREATE, name=was.get("name", ""), dry_run=call.dry_run)
+    new = await asking.mutate(call, subject, obj, None)
+    assert new is not None
+    if new is obj:
+        return obj
+    new["metadata"] |= {field: was[field] for field in ("uid", "creationTimestamp")}
+    if was.get("namespace") != new["metadata"].get("namespace") or was.get("name") != new["metadata"].get("name"):
+        raise internal("a webhook may not change the name or the namespace of an object")
+    call.kind.default(new)
+    admit_create(call, new)
+    return new

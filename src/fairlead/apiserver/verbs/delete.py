@@ -6,6 +6,7 @@ from typing import Any
 from fairlead.api.status import ApiError, bad_request, conflict
 from fairlead.apiserver import negotiation
 from fairlead.apiserver.admission import admit_delete
+from fairlead.apiserver.admission.webhooks import DELETE, subject_of
 from fairlead.apiserver.answers import of_entry, of_object, success
 from fairlead.apiserver.call import Call
 from fairlead.apiserver.deletion import Options, plan
@@ -21,6 +22,7 @@ async def delete(call: Call) -> Response:
     options, dry = options_of(call)
     admit_delete(call)
     entry = call.api.registry.get(call.resource, call.namespace, call.name)
+    await _ask(call, entry, options, dry or call.dry_run)
     if dry or call.dry_run:
         _check(call, entry.decode()["metadata"], options, call.name)
         marked = plan(call.resource, entry.decode(), options, time.time())
@@ -35,10 +37,14 @@ async def delete_collection(call: Call) -> Response:
     """Each one that matches; what is gone by then is no error."""
     options, dry = options_of(call)
     entries, _, _, _ = page(call)
-    if not (dry or call.dry_run):
+    dry = dry or call.dry_run
+    asked = call.api.webhooks.of(call.resource, "", DELETE) is not None
+    if asked or not dry:
         for entry in entries:
             try:
-                await remove(call, entry.namespace, entry.name, options)
+                await _ask(call, entry, options, dry)
+                if not dry:
+                    await remove(call, entry.namespace, entry.name, options)
             except ApiError as error:
                 if not error.is_not_found:
                     raise
@@ -50,6 +56,19 @@ async def delete_collection(call: Call) -> Response:
         "items": items,
     }
     return Response(200, negotiation.render(answer, call.form), call.form.media)
+
+
+async def _ask(call: Call, entry: Entry, options: Options, dry: bool) -> None:
+    """What webhooks say of a deletion: they see what goes, and can change nothing. Raises ApiError."""
+    asking = call.api.webhooks.of(call.resource, "", DELETE)
+    if asking is None:
+        return
+    told = {"gracePeriodSeconds": options.grace, "propagationPolicy": options.propagation}
+    told = {key: value for key, value in told.items() if value is not None}
+    subject = subject_of(call, DELETE, name=entry.name, dry_run=dry, options=told)
+    old = entry.decode()
+    await asking.mutate(call, subject, None, old)
+    await asking.validate(call, subject, None, old)
 
 
 async def remove(call: Call, namespace: str | None, name: str, options: Options) -> tuple[Entry, bool]:
