@@ -69,3 +69,10 @@ def test_what_cannot_be_taken_is_told_and_changes_nothing(settings: World) -> No
         lambda: {"InvalidSettings", "InvalidAnnotation"} <= {each[1] for each in settings.events("nginx-configuration")}
     )
     assert settings.client.get("http://set.test/").status == 200
+
+
+def test_what_nginx_holds_outlives_a_reload(settings: World) -> None:
+    """A reload reads no snapshot: shared memory is newer."""
+    write(settings, {"server-tokens": "true"})
+    settings.until(lambda: "nginx/" in settings.client.get("http://set.test/").headers.get("server", ""))
+    assert settings.client.get("http://set.test/").status == 200

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import gc
 import logging
 
 from fairlead.api.types.core import ConfigMap, Endpoints, Secret, Service
@@ -10,6 +11,7 @@ from fairlead.api.types.networking import Ingress
 from fairlead.client.config import load
 from fairlead.client.events import Recorder, reference
 from fairlead.client.rest import Client
+from fairlead.host import libc
 from fairlead.ingress import fake_certificate
 from fairlead.ingress.adjusting import SETTINGS, Adjusting
 from fairlead.ingress.metrics import Metrics
@@ -207,7 +209,9 @@ class Controller:
                 plan.records[SETTINGS] = self._adjusting.record()
                 await self._adjusting.reload(config_map)
             await self._writer.write(plan.records)
-            self._synced = True
+            if not self._synced:
+                self._synced = True
+                _give_back()
             self._metrics.observe_sync(self._catalog)
             for key, problems in plan.problems.items():
                 self._tell_problems(key, problems)
@@ -231,6 +235,13 @@ class Controller:
     def _tell(self, ingress: Ingress, kind: str, reason: str, message: str) -> None:
         involved = reference(ingress, "Ingress", "networking.k8s.io/v1")
         self._recorder.event(involved, kind, reason, message)
+
+
+def _give_back() -> None:
+    """What reading everything has taken and will not take again."""
+    gc.collect()
+    gc.freeze()
+    libc.malloc_trim()
 
 
 def _differs(old: Ingress | None, new: Ingress) -> bool:

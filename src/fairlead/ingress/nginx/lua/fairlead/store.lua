@@ -156,9 +156,10 @@ function _M.apply(frame)
     return generation
 end
 
--- Reads the snapshot: frames, one after another; a torn one at the end is left out. Called before the workers start.
+-- Reads the snapshot: frames, one after another; a torn one at the end is left out. Called before the workers start, and
+-- by every reload: then shared memory holds all of it already, and perhaps something newer.
 function _M.load(path)
-    local file = io.open(path, "rb")
+    local file = _M.generation() == 0 and io.open(path, "rb")
     if not file then
         return 0
     end
@@ -180,6 +181,7 @@ function _M.load(path)
         count = count + 1
     end
     file:close()
+    collectgarbage() -- what is read is not needed here again, and workers are copies of us
     return count
 end
 
