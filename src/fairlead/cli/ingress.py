@@ -3,12 +3,18 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fairlead.cli.parts import KUBECONFIG, run
+
+
+def switch(name: str, field: str, text: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A switch as Go has it: alone, or with =true or =false. None where it is not given."""
+    return click.option(name, field, type=bool, is_flag=False, flag_value=True, default=None, help=text)
 
 
 class Flags(click.Group):
@@ -39,13 +45,12 @@ class Flags(click.Group):
 @click.option("--annotations-prefix", "prefix", default="nginx.ingress.kubernetes.io", show_default=True)
 @click.option("--ingress-class", "class_name", default="nginx", show_default=True, help="The class's name.")
 @click.option("--controller-class", help="Of IngressClasses that are ours; k8s.io/ingress-nginx by default.")
-@click.option("--ingress-class-by-name", "by_name", is_flag=True)
-@click.option("--watch-ingress-without-class", "without_class", type=bool, is_flag=False, flag_value=True, default=None)
+@switch("--ingress-class-by-name", "by_name")
+@switch("--watch-ingress-without-class", "without_class")
 @click.option("--watch-namespace", help="Only Ingresses of this one.")
 @click.option("--publish-service", help="namespace/name of the Service whose address the status shows.")
 @click.option("--publish-status-address", default="", help="Addresses that the status shows, by commas.")
-@click.option("--report-node-internal-ip-address", "report_internal", is_flag=True)
-@click.option("--update-status-on-shutdown", "on_shutdown", type=bool, is_flag=False, flag_value=True, default=True)
+@switch("--report-node-internal-ip-address", "report_internal")
 @click.option("--election-id", default="ingress-controller-leader", show_default=True)
 @click.option("--default-backend-service", "default_backend", help="namespace/name")
 @click.option("--default-ssl-certificate", "default_certificate", help="namespace/name of a Secret.")
@@ -56,9 +61,7 @@ class Flags(click.Group):
 @click.option("--listen", multiple=True, default=("",), help="Addresses to listen on; all by default.")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="A folder on a tmpfs: it holds private keys.")
 @click.option("--workers", type=int, help="nginx's workers; one a processor by default.")
-@click.option(
-    "--enable-ssl-passthrough", "passthrough", is_flag=True, help="Read names of TLS clients before nginx does."
-)
+@switch("--enable-ssl-passthrough", "passthrough", "Read names of TLS clients before nginx does.")
 @click.option("--validating-webhook", "webhook", help="ADDRESS:PORT where AdmissionReviews are answered.")
 @click.option("--validating-webhook-certificate", "webhook_certificate", help="A PEM file.")
 @click.option("--validating-webhook-key", "webhook_key", help="A PEM file.")
@@ -77,14 +80,13 @@ def ingress(context: click.Context, /, **given: Any) -> None:
     options = Options(
         kubeconfig=given["kubeconfig"],
         prefix=given["prefix"],
-        choice=Choice(given["class_name"] or "nginx", controller or CONTROLLER, given["by_name"], without),
+        choice=Choice(given["class_name"] or "nginx", controller or CONTROLLER, bool(given["by_name"]), without),
         configmap=given["configmap"],
         tcp_services=given["tcp_services"],
         udp_services=given["udp_services"],
         publish_service=given["publish_service"],
         publish_status_address=tuple(each.strip() for each in given["publish_status_address"].split(",") if each),
-        report_internal=given["report_internal"],
-        update_status_on_shutdown=given["on_shutdown"],
+        report_internal=bool(given["report_internal"]),
         default_backend=target_of_default(given["default_backend"]),
         default_certificate=given["default_certificate"],
         watch_namespace=given["watch_namespace"] or None,
@@ -96,7 +98,7 @@ def ingress(context: click.Context, /, **given: Any) -> None:
         listen=given["listen"],
         run_dir=given["run_dir"],
         workers=given["workers"],
-        passthrough=given["passthrough"],
+        passthrough=bool(given["passthrough"]),
         webhook=(given["webhook"], given["webhook_certificate"], given["webhook_key"]) if given["webhook"] else None,
         pod_name=os.environ.get("POD_NAME", ""),
         pod_namespace=os.environ.get("POD_NAMESPACE", ""),

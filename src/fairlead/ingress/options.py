@@ -21,6 +21,8 @@ WITHOUT_EFFECT = (
     "--shutdown-grace-period",
     "--health-check-timeout", "--nginx-status-port", "--disable-svc-external-name", "--enable-annotation-validation",
     "--dynamic-configuration", "--enable-ssl-chain-completion", "--maxmind-edition-ids", "--maxmind-license-key",
+    "--enable-metrics", "--election-ttl", "--disable-leader-election", "--certificate-authority", "--healthz-host",
+    "--ssl-passthrough-proxy-port", "--status-update-interval", "--update-status-on-shutdown",
     "--maxmind-mirror", "--maxmind-retries-count", "--maxmind-retries-timeout", "--annotations-risk-level",
 )  # fmt: skip
 
@@ -40,7 +42,6 @@ class Options:
     publish_service: str | None = None
     publish_status_address: tuple[str, ...] = ()
     report_internal: bool = False
-    update_status_on_shutdown: bool = True
     default_backend: Target | None = None
     default_certificate: str | None = None
     watch_namespace: str | None = None

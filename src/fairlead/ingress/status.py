@@ -85,12 +85,6 @@ class StatusKeeper:
             if self._options.publish_service is None and not self._options.publish_status_address:
                 tasks.create_task(self._follow_nodes())
 
-    async def clear(self) -> None:
-        """Takes our address away, for a controller that is the last one and ends."""
-        self._wanted = []
-        for key in list(self._observed.ingresses.items):
-            await self._reconcile(key)
-
     def _want(self, found: list[IngressLoadBalancerIngress]) -> None:
         if found != self._wanted:
             self._wanted = found
