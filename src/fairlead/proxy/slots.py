@@ -10,19 +10,23 @@ Line = tuple[Target, ...]  # by slot
 
 def arrange(before: Line, endpoints: Iterable[Endpoint]) -> Line:
     """Slots after a change: who stays keeps its slot, holes are filled from the end, newcomers come last."""
+    wanted = dict.fromkeys([(each.address, each.port) for each in endpoints])
     if not before:
-        return tuple(dict.fromkeys((each.address, each.port) for each in endpoints))
-    wanted = dict.fromkeys((each.address, each.port) for each in endpoints)
-    line: list[Target | None] = [each if each in wanted else None for each in before]
+        return tuple(wanted)
+    holes = [slot for slot, each in enumerate(before) if each not in wanted]
     for each in before:
         wanted.pop(each, None)
-    for newcomer in wanted:
-        if None in line:
-            line[line.index(None)] = newcomer
+    if not holes and not wanted:
+        return before
+    line, newcomers = list(before), list(wanted)
+    for slot, newcomer in zip(holes, newcomers, strict=False):
+        line[slot] = newcomer
+    line += newcomers[len(holes) :]
+    left = holes[len(newcomers) :]
+    while left:
+        if left[-1] == len(line) - 1:
+            left.pop()
+            line.pop()
         else:
-            line.append(newcomer)
-    while None in line:
-        last = line.pop()
-        if last is not None:
-            line[line.index(None)] = last
-    return tuple(each for each in line if each is not None)
+            line[left.pop(0)] = line.pop()
+    return tuple(line)
