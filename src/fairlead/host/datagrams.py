@@ -49,7 +49,7 @@ class _Mmsghdr(Structure):
     _fields_ = (("hdr", _Msghdr), ("len", c_uint))
 
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_libc = ctypes.PyDLL(None, use_errno=True)  # these calls never wait, so the interpreter's lock is kept meanwhile
 AVAILABLE = hasattr(_libc, "recvmmsg") and hasattr(_libc, "sendmmsg")
 if AVAILABLE:
     _libc.recvmmsg.argtypes = [c_int, c_void_p, c_uint, c_int, c_void_p]
@@ -130,18 +130,17 @@ class Batches:
         self._bytes, self._more, self._name_bytes, self._control_bytes = (
             memoryview(each).cast("B") for each in buffers
         )
-        self._count = 0
 
     def receive(self) -> list[bytes]:
         """What has arrived, each packet without its first two bytes; nothing where there is nothing. Raises OSError."""
         count = _recvmmsg(self._fd, self._in_pointer, SLOTS, _DONTWAIT, None)
         if count <= 0:
-            self._count = 0
             number = ctypes.get_errno()
             if count == 0 or number in (errno.EAGAIN, errno.EINTR, errno.ECONNREFUSED):
                 return []
             raise OSError(number, os.strerror(number))
-        self._count = count
+        if count == 1 and (length := self._lengths[0]) <= SIZE:
+            return [ctypes.string_at(self._pointer + KEPT, max(0, length - KEPT))]
         data = ctypes.string_at(self._pointer, count * SIZE)
         lengths = self._lengths[:count].tolist()
         if max(lengths) > SIZE:
