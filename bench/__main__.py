@@ -15,6 +15,7 @@ BENCHMARKS = (
     "iptables",
     "ipvs",
     "dataplane",
+    "loadbalancer",
     "ingress",
     "dns",
 )
