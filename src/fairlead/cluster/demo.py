@@ -10,13 +10,14 @@ from typing import Any
 from fairlead.api.resources import BY_KIND
 from fairlead.api.status import ApiError
 from fairlead.api.types.apps import Deployment
+from fairlead.api.types.core import Service
 from fairlead.client.config import load_kubeconfig
 from fairlead.client.rest import Client
 from fairlead.cluster.enter import in_network
 from fairlead.cluster.layout import Layout
 
 CHAPTER = Path(__file__).resolve().parents[3] / "examples/chapter"
-FILES = ("deployment", "service-clusterip", "service-headliness", "service-nodeport")
+FILES = ("deployment", "service-clusterip", "service-headliness", "service-nodeport", "service-loadbalancer")
 NAMESPACE = "dev"
 SECONDS, PATIENCE = 30.0, 5.0  # for the application, for the rules that lead to it
 
@@ -24,7 +25,7 @@ SECONDS, PATIENCE = 30.0, 5.0  # for the application, for the rules that lead to
 def show(layout: Layout, tell: Callable[[str], None]) -> None:
     """Deploys the tutorial's application on a cluster that runs, and tells from real requests what answers where."""
     began = time.perf_counter()
-    asyncio.run(_deploy(layout))
+    balancer = asyncio.run(_deploy(layout))
     tell(f"{time.perf_counter() - began:7.3f} s  the tutorial's Deployment of three is available")
 
     def fetch(url: str) -> str:
@@ -46,13 +47,15 @@ def show(layout: Layout, tell: Callable[[str], None]) -> None:
     for address in (100, 101, 102):
         url = f"http://192.168.109.{address}:30002"
         tell(f"  curl {url[7:]:<22} on the host {fetch(url)}   (NodePort)")
+    tell(f"  curl {balancer:<22} on the host {fetch(f'http://{balancer}')}   (LoadBalancer)")
     tell("\ntry next:")
     tell("  .venv/bin/fairlead shell master              then: kubectl get pods -n dev -o wide")
     tell("  .venv/bin/fairlead exec node1 -- dig @10.96.0.10 service-headliness.dev.svc.cluster.local")
     tell("  make down")
 
 
-async def _deploy(layout: Layout) -> None:
+async def _deploy(layout: Layout) -> str:
+    """The load balancer's address."""
     from fairlead.api import yaml
 
     client = Client(load_kubeconfig(str(layout.kubeconfig)))
@@ -67,8 +70,14 @@ async def _deploy(layout: Layout) -> None:
                 # Not by its name: its controller may not have made it yet.
                 endpoints = await client.list("endpoints", type=dict[str, Any], namespace=NAMESPACE)
                 served = {each["metadata"]["name"] for each in endpoints.items if each.get("subsets")}
-                if found.status.available_replicas == found.spec.replicas and "service-nodeport" in served:
-                    break
+                service = await client.get("services", "service-loadbalancer", NAMESPACE, type=Service)
+                ingress = service.status.load_balancer.ingress
+                if (
+                    found.status.available_replicas == found.spec.replicas
+                    and {"service-nodeport", "service-loadbalancer"} <= served
+                    and ingress
+                ):
+                    return ingress[0].ip
                 await asyncio.sleep(0.02)
     finally:
         await client.close()
