@@ -101,3 +101,24 @@ def test_tls_goes_to_its_pods_unopened_and_other_names_to_nginx(streaming: World
         seen = streaming.client.get("https://outer.test/", source=ADDRESS).json["headers"]
         assert seen["x-real-ip"] == ADDRESS
         assert seen["x-forwarded-port"] == "443"
+
+
+def test_one_namespace_may_be_all_that_is_watched(tmp_path_factory: pytest.TempPathFactory, running: World) -> None:
+    """The settings are another's, as the flags say."""
+    import subprocess
+
+    subprocess.run(["ip", "addr", "replace", "192.0.2.10/32", "dev", "lo"], check=True)
+    given = {"listen": ("192.0.2.10",), "watch_namespace": "mine", "health_port": 10256, "https_port": 8444}
+    with world(tmp_path_factory.mktemp("one"), **given) as made, upstream("mine", PODS[3]):
+        made.client = Client("192.0.2.10")
+        made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mine"}})
+        made.apply(service("web", "mine"))
+        made.apply(endpoint_slice("web", [PODS[3]], "mine"))
+        made.apply(ingress("web", {"web.test": [path("web")]}, namespace="mine"))
+        made.apply(ingress("web", {"other.test": [path("web")]}, namespace="dev"))
+        made.until(lambda: made.client.get("http://web.test/").server == "mine")
+        assert made.client.get("http://other.test/").status == 404
+        metadata = {"name": "nginx-configuration", "namespace": "dev"}
+        limits = {"proxy-body-size": "10"}
+        made.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": limits})
+        made.until(lambda: made.client.get("http://web.test/", method="POST", body=b"x" * 11).status == 413)
