@@ -24,6 +24,7 @@ def run(part: Coroutine[Any, Any, None]) -> None:
 
     async def until_told() -> None:
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_tell_fault)
         task = asyncio.ensure_future(part)
         gc.disable()  # while nearly all that is made will stay
         for seconds in SETTLED_SECONDS:
@@ -34,6 +35,15 @@ def run(part: Coroutine[Any, Any, None]) -> None:
             await task
 
     uvloop.run(until_told())
+
+
+def _tell_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """uvloop's TLS writes to a connection that was closed meanwhile, and calls that fatal; who used it knows already."""
+    error = context.get("exception")
+    if isinstance(error, RuntimeError | OSError) and "SSL protocol" in str(context.get("message")):
+        logging.getLogger(__name__).debug("a connection ended: %s", error)
+    else:
+        loop.default_exception_handler(context)
 
 
 def _settle() -> None:
