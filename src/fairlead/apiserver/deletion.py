@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairlead.api import time as api_time
-from fairlead.api.resources import NAMESPACES, PODS, Resource
+from fairlead.api.resources import JOBS, NAMESPACES, PODS, Resource
 
 Json = dict[str, Any]
 
@@ -25,7 +25,10 @@ class Options:
 def plan(resource: Resource, obj: Json, options: Options, now: float) -> Json | None:
     """The object marked for deletion; None: it can go now. `obj` is the caller's own copy."""
     metadata: Json = obj["metadata"]
-    finalizers = _finalizers(metadata.get("finalizers", []), options.propagation)
+    # Jobs alone leave their pods behind where nobody says what shall become of them; kubectl always does.
+    known = metadata.get("finalizers", [])
+    unsaid = resource is JOBS and not {FOREGROUND, ORPHAN} & set(known)
+    finalizers = _finalizers(known, options.propagation or ("Orphan" if unsaid else None))
     grace = _grace(resource, obj, options)
     if resource is NAMESPACES:
         if obj.get("spec", {}).get("finalizers") or finalizers:

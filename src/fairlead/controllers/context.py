@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, TypeVar, cast
 
-from fairlead.api.types import apps, core, discovery
+from fairlead.api.types import apps, batch, core, discovery
 from fairlead.client.events import Recorder
 from fairlead.client.informer import Informer
 from fairlead.client.rest import Client
@@ -64,6 +64,10 @@ class Context:
     @property
     def daemon_sets(self) -> Informer[apps.DaemonSet]:
         return self.informer("daemonsets.apps", apps.DaemonSet)
+
+    @property
+    def jobs(self) -> Informer[batch.Job]:
+        return self.informer("jobs.batch", batch.Job)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:

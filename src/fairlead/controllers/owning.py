@@ -42,9 +42,14 @@ def plan(owner: Object, selector: Selector, orphans: Iterable[T], owned: Iterabl
     )
 
 
+def api_version(kind: str) -> str:
+    """Of the kinds that have pods."""
+    return "batch/v1" if kind == "Job" else "apps/v1"
+
+
 def owner_reference(owner: Object, kind: str) -> Json:
     return {
-        "apiVersion": "apps/v1",
+        "apiVersion": api_version(kind),
         "kind": kind,
         "name": owner.metadata.name,
         "uid": owner.metadata.uid,

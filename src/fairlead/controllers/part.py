@@ -18,6 +18,7 @@ from fairlead.controllers.endpoints import EndpointsController
 from fairlead.controllers.endpointslice import EndpointSliceController
 from fairlead.controllers.endpointslice_mirroring import EndpointSliceMirroringController
 from fairlead.controllers.garbage import GarbageCollector
+from fairlead.controllers.job import JobController
 from fairlead.controllers.namespace import NamespaceController
 from fairlead.controllers.namespace_defaults import NamespaceDefaultsController
 from fairlead.controllers.node_lifecycle import NodeLifecycleController
@@ -69,6 +70,7 @@ def _controllers(context: Context, options: Options) -> dict[str, Callable[[], C
         "deployment": DeploymentController(context).run,
         "replicaset": ReplicaSetController(context).run,
         "daemonset": DaemonSetController(context).run,
+        "job": JobController(context).run,
         "endpoints": EndpointsController(context).run,
         "endpointslice": EndpointSliceController(context).run,
         "endpointslicemirroring": EndpointSliceMirroringController(context).run,

@@ -1,4 +1,4 @@
-"""Pods made and unmade by a controller of replicas, with its events; shared by ReplicaSets and DaemonSets."""
+"""Pods made and unmade by a controller of replicas, with its events; shared by ReplicaSets, DaemonSets and Jobs."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from fairlead.client.events import reference
 from fairlead.controllers import owning
 from fairlead.controllers.ahead import Ahead
 from fairlead.controllers.context import Context
-from fairlead.controllers.owning import owner_reference
+from fairlead.controllers.owning import api_version, owner_reference
 from fairlead.controllers.pods import is_active, owner_uid
 
 Json = dict[str, Any]
@@ -64,7 +64,7 @@ class Replicas:
             batch *= 2
 
     async def _create(self, owner: Any, pod: Json) -> None:
-        involved = reference(owner, self._kind, "apps/v1")
+        involved = reference(owner, self._kind, api_version(self._kind))
         try:
             made = msgspec.convert(await self._client.create("pods", pod, owner.metadata.namespace), Pod)
         except ApiError as error:
@@ -76,7 +76,7 @@ class Replicas:
         self._recorder.event(involved, "Normal", "SuccessfulCreate", f"Created pod: {made.metadata.name}")
 
     async def delete(self, owner: Any, pods: Iterable[Pod]) -> None:
-        involved = reference(owner, self._kind, "apps/v1")
+        involved = reference(owner, self._kind, api_version(self._kind))
         for pod in pods:
             metadata = pod.metadata
             try:

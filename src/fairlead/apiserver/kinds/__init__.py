@@ -9,6 +9,7 @@ from fairlead.apiserver.kinds.endpointslice import ENDPOINT_SLICE
 from fairlead.apiserver.kinds.event import EVENT, NEW_EVENT
 from fairlead.apiserver.kinds.ingress import INGRESS, INGRESS_BETA, INGRESS_EXTENSIONS
 from fairlead.apiserver.kinds.ingressclass import INGRESS_CLASS, INGRESS_CLASS_BETA
+from fairlead.apiserver.kinds.job import JOB
 from fairlead.apiserver.kinds.kind import Kind
 from fairlead.apiserver.kinds.lease import LEASE
 from fairlead.apiserver.kinds.limitrange import LIMIT_RANGE
@@ -26,7 +27,7 @@ KINDS: dict[Resource, Kind] = {
     kind.resource: kind
     for kind in (
         NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT, LIMIT_RANGE,
-        DEPLOYMENT, REPLICA_SET, DAEMON_SET, ENDPOINT_SLICE, LEASE, INGRESS, INGRESS_CLASS,
+        DEPLOYMENT, REPLICA_SET, DAEMON_SET, JOB, ENDPOINT_SLICE, LEASE, INGRESS, INGRESS_CLASS,
         ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING,
         VALIDATING_WEBHOOK_CONFIGURATION, MUTATING_WEBHOOK_CONFIGURATION,
         NEW_EVENT, INGRESS_BETA, INGRESS_EXTENSIONS, INGRESS_CLASS_BETA, *BETA,

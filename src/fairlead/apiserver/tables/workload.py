@@ -1,4 +1,4 @@
-"""Deployments, ReplicaSets, DaemonSets."""
+"""Deployments, ReplicaSets, DaemonSets; WIDE is what all kinds with a template of pods show."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def _of_containers(field: str) -> Any:
     )
 
 
-_WIDE = (
+WIDE = (
     wide("Containers", _of_containers("name")),
     wide("Images", _of_containers("image")),
     wide("Selector", lambda obj, _: selector(obj["spec"].get("selector"))),
@@ -33,7 +33,7 @@ DEPLOYMENT_COLUMNS = (
     Column("Up-to-date", _status("updatedReplicas")),
     Column("Available", _status("availableReplicas")),
     AGE,
-    *_WIDE,
+    *WIDE,
 )
 REPLICA_SET_COLUMNS = (
     NAME,
@@ -41,7 +41,7 @@ REPLICA_SET_COLUMNS = (
     Column("Current", _status("replicas"), "integer"),
     Column("Ready", _status("readyReplicas"), "integer"),
     AGE,
-    *_WIDE,
+    *WIDE,
 )
 DAEMON_SET_COLUMNS = (
     NAME,
@@ -52,5 +52,5 @@ DAEMON_SET_COLUMNS = (
     Column("Available", _status("numberAvailable"), "integer"),
     Column("Node Selector", lambda obj, _: pairs(obj["spec"]["template"]["spec"].get("nodeSelector"))),
     AGE,
-    *_WIDE,
+    *WIDE,
 )

@@ -16,12 +16,12 @@ _PERCENT = re.compile(r"[0-9]+%")
 
 def validate_deployment(obj: Json) -> list[FieldError]:
     spec = obj["spec"]
-    errors = [*_not_negative(spec, "replicas"), *_workload(spec)]
+    errors = [*not_negative(spec, "replicas"), *_workload(spec)]
     errors += _strategy(spec["strategy"], "spec.strategy", ("Recreate", "RollingUpdate"))
-    errors += [*_not_negative(spec, "minReadySeconds"), *_not_negative(spec, "revisionHistoryLimit")]
+    errors += [*not_negative(spec, "minReadySeconds"), *not_negative(spec, "revisionHistoryLimit")]
     deadline, ready = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds", 0)
     if deadline is not None:
-        errors += _not_negative(spec, "progressDeadlineSeconds")
+        errors += not_negative(spec, "progressDeadlineSeconds")
         if deadline <= ready:
             errors.append(invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
     return errors
@@ -29,7 +29,7 @@ def validate_deployment(obj: Json) -> list[FieldError]:
 
 def validate_replica_set(obj: Json) -> list[FieldError]:
     spec = obj["spec"]
-    return [*_not_negative(spec, "replicas"), *_not_negative(spec, "minReadySeconds"), *_workload(spec)]
+    return [*not_negative(spec, "replicas"), *not_negative(spec, "minReadySeconds"), *_workload(spec)]
 
 
 def validate_daemon_set(obj: Json) -> list[FieldError]:
@@ -76,7 +76,7 @@ def _workload(spec: Json) -> list[FieldError]:
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
             why = "empty selector is invalid for deployment"
             errors.append(invalid("spec.selector", selector, why))
-        elif not errors and not _selects(selector, template_labels):
+        elif not errors and not selects(selector, template_labels):
             why = "`selector` does not match template `labels`"
             errors.append(invalid("spec.template.metadata.labels", template_labels, why))
     errors += labels(template_labels, "spec.template.metadata.labels")
@@ -88,7 +88,7 @@ def _workload(spec: Json) -> list[FieldError]:
     return errors
 
 
-def _selects(selector: Json, given: Json) -> bool:
+def selects(selector: Json, given: Json) -> bool:
     if any(given.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
         return False
     for term in selector.get("matchExpressions") or ():
@@ -134,6 +134,6 @@ def _amount(value: Any, path: str) -> list[FieldError]:
     return []
 
 
-def _not_negative(spec: Json, field: str) -> list[FieldError]:
+def not_negative(spec: Json, field: str) -> list[FieldError]:
     value = spec.get(field) or 0
     return [invalid(f"spec.{field}", value, NOT_NEGATIVE)] if value < 0 else []
