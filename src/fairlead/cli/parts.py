@@ -38,7 +38,7 @@ def run(part: Coroutine[Any, Any, None]) -> None:
 
 
 def _tell_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """uvloop's TLS writes to a connection that was closed meanwhile, and calls that fatal; who used it knows already."""
+    """uvloop's TLS writes to a connection that is closed, and calls that fatal; who used it knows already."""
     error = context.get("exception")
     if isinstance(error, RuntimeError | OSError) and "SSL protocol" in str(context.get("message")):
         logging.getLogger(__name__).debug("a connection ended: %s", error)

@@ -1,6 +1,7 @@
 """What kube-proxy counts, by its names, labels and buckets (Kubernetes 1.33, pkg/proxy/metrics/metrics.go)."""
 
 import time
+from collections import Counter as Counter_
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -181,6 +182,8 @@ class Metrics:
             if name not in others
         }
         self._pending: dict[str, set[str]] = {"endpoint": set(), "service": set()}
+        self._heard_of: Counter_[str] = Counter_()  # changes, since that was last told
+        self._heard = 0.0  # when that was last (seconds since 1970)
         self._triggered: list[float] = []
         self._began = time.time()
         self._without_local: dict[str, dict[tuple[Family, str], int]] = {}
@@ -211,20 +214,25 @@ class Metrics:
         pending.add(key)
         if triggered is not None and triggered >= self._began:
             self._triggered.append(triggered)
-        self._counters[f"sync_proxy_rules_{what}_changes_total"].inc()
-        self._gauges[f"sync_proxy_rules_{what}_changes_pending"].set(len(pending))
-        now = time.time()
-        for family in self._families:
-            self._gauges["sync_proxy_rules_last_queued_timestamp_seconds"].labels(family).set(now)
+        self._heard_of[what] += 1
+        self._heard = time.time()
+
+    def _tell_queue(self) -> None:
+        """When it is asked for: there are thousands of changes at a start."""
+        for what, pending in self._pending.items():
+            self._counters[f"sync_proxy_rules_{what}_changes_total"].inc(self._heard_of.pop(what, 0))
+            self._gauges[f"sync_proxy_rules_{what}_changes_pending"].set(len(pending))
+        if self._heard:
+            for family in self._families:
+                self._gauges["sync_proxy_rules_last_queued_timestamp_seconds"].labels(family).set(self._heard)
 
     def synced(self, done: Iterable[Synced]) -> None:
         """All that was heard of is in the kernel."""
         now = time.time()
         delays = [max(0.0, now - each) for each in self._triggered]
         self._triggered.clear()
-        for what, pending in self._pending.items():
+        for pending in self._pending.values():
             pending.clear()
-            self._gauges[f"sync_proxy_rules_{what}_changes_pending"].set(0)
         for each in done:
             self._histograms["sync_proxy_rules_duration_seconds"].labels(each.family).observe(each.seconds)
             kind = f"sync_{'full' if each.full else 'partial'}_proxy_rules_duration_seconds"
@@ -291,4 +299,5 @@ class Metrics:
         self._counters[f"proxy_{path.strip('/')}_total"].labels(str(code)).inc()
 
     def render(self) -> bytes:
+        self._tell_queue()
         return generate_latest(self._registry)
