@@ -123,7 +123,7 @@ class World:
             found: T | None = None
             try:
                 found = what()
-            except (OSError, ApiError):
+            except (OSError, ApiError, ValueError, LookupError):  # refused, or an answer of nginx, not a pod
                 pass
             if found:
                 return found
