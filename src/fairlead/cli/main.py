@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import fairlead
-from fairlead.cli import cluster, demo, explain, image, ingress, loadbalancer, parts
+from fairlead.cli import cluster, demo, explain, image, ingress, loadbalancer, parts, webhook_certificate
 
 
 class Group(click.Group):
@@ -61,6 +61,7 @@ for command in (
     image.image,
     ingress.ingress,
     loadbalancer.loadbalancer,
+    webhook_certificate.webhook_certificate,
     *parts.COMMANDS,
 ):
     cli.add_command(command)

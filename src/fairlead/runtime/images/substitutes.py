@@ -1,7 +1,8 @@
 """Which names of images this machine can serve by what it makes itself, and when. Pure.
 
 An alias is always served so, unless aliases are off: whoever applies ingress-nginx's published manifests gets our
-controller. A fallback is served so only where its registry cannot be reached.
+controller, and its webhook's certificate from our program. A fallback is served so only where its registry cannot be
+reached.
 """
 
 from fairlead.runtime.images.reference import InvalidReferenceError, parse
@@ -11,6 +12,9 @@ ALIASES = {
     "us.gcr.io/k8s-artifacts-prod/ingress-nginx/controller": "ingress-controller",  # 0.34
     "k8s.gcr.io/ingress-nginx/controller": "ingress-controller",
     "registry.k8s.io/ingress-nginx/controller": "ingress-controller",  # from 1.2
+    "docker.io/jettech/kube-webhook-certgen": "webhook-certificate",  # until 0.46
+    "k8s.gcr.io/ingress-nginx/kube-webhook-certgen": "webhook-certificate",
+    "registry.k8s.io/ingress-nginx/kube-webhook-certgen": "webhook-certificate",
     "fairlead.dev/ingress-controller": "ingress-controller",
 }
 FALLBACKS = {"docker.io/library/nginx": "nginx", "docker.io/library/tomcat": "tomcat"}

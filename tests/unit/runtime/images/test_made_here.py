@@ -122,10 +122,12 @@ def test_names_of_images() -> None:
     ):
         assert alias_of(name) == "ingress-controller"
         assert fallback_of(name) is None
+    for name in ("registry.k8s.io/ingress-nginx/kube-webhook-certgen:v1.6.9", "jettech/kube-webhook-certgen:v1.5.0"):
+        assert alias_of(name) == "webhook-certificate"
     assert fallback_of("tomcat:8.5-jre10-slim") == fallback_of("docker.io/library/tomcat") == "tomcat"
     for name in ("example.org/nginx:1", "someone/tomcat", "UPPER", ""):
         assert alias_of(name) is fallback_of(name) is None
-    assert {alias_of("registry.k8s.io/ingress-nginx/controller"), fallback_of("nginx")} <= RECIPES.keys()
+    assert {"ingress-controller", "webhook-certificate", fallback_of("nginx")} <= RECIPES.keys()
 
 
 def test_attributes_of_files_in_layers_are_kept(tmp_path: Path) -> None:

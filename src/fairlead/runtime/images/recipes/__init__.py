@@ -4,5 +4,11 @@ from fairlead.runtime.images.recipe import Recipe
 from fairlead.runtime.images.recipes.controller import CONTROLLER
 from fairlead.runtime.images.recipes.nginx import NGINX
 from fairlead.runtime.images.recipes.tomcat import TOMCAT
+from fairlead.runtime.images.recipes.webhook_certificate import WEBHOOK_CERTIFICATE
 
-RECIPES: dict[str, Recipe] = {"nginx": NGINX, "tomcat": TOMCAT, "ingress-controller": CONTROLLER}
+RECIPES: dict[str, Recipe] = {
+    "nginx": NGINX,
+    "tomcat": TOMCAT,
+    "ingress-controller": CONTROLLER,
+    "webhook-certificate": WEBHOOK_CERTIFICATE,
+}
