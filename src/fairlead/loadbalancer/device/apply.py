@@ -32,7 +32,7 @@ class Device:
         """Raises OSError."""
         self._interface = interface
         self._table = table_name(interface)
-        self._nft = Nft()
+        self._nft: Nft | None = None  # 3 MB that a device without Services does not need
         self._elements = SetElements(self._table, NETDEV)
         self._there = NftReader(NETDEV)
         self._links = Netlink()
@@ -41,6 +41,14 @@ class Device:
         self._applied: dict[str, Elements] = {}
         self._addresses: set[str] = set()
         self._started = False
+
+    @property
+    def is_there(self) -> bool:
+        """Whether an earlier process left its table."""
+        try:
+            return bool(self._there.chains(self._table))
+        except NfnetlinkError:
+            return False
 
     def numbers(self) -> dict[str, int]:
         """Address of a node → its number, of a table that an earlier process left. Raises DeviceError."""
@@ -85,12 +93,19 @@ class Device:
 
     def _run(self, script: list[str]) -> None:
         if script:
-            self._nft.run("\n".join(script))
+            self._library.run("\n".join(script))
+
+    @property
+    def _library(self) -> Nft:
+        if self._nft is None:
+            self._nft = Nft()
+        return self._nft
 
     def _start(self, wanted: Elements) -> None:
         if not self._there.chains(self._table):
             stale = [name for name in self._tables() if name.startswith(OURS)]
-            self._run([*(f"delete table netdev {name}" for name in stale), skeleton(self._interface)])
+            script = [*(f"delete table netdev {name}" for name in stale), skeleton(self._interface)]
+            self._library.run_apart("\n".join(script))
         self._run([f"flush set netdev {self._table} {name}" for name in INTERVALS] + self._intervals("add", wanted))
         after: dict[str, set[bytes]] = {name: set() for name in MAPS}
         for name, data in encode(wanted):
@@ -106,7 +121,7 @@ class Device:
         self._addresses = {each.partition("/")[0] for each in own}
 
     def _tables(self) -> list[str]:
-        listed = self._nft.run("list tables netdev").split()
+        listed = self._library.run("list tables netdev").split()
         return [word for before, word in pairwise(listed) if before == "netdev"]
 
     # The addresses that it answers for.
@@ -127,13 +142,15 @@ class Device:
 
     def close(self) -> None:
         """As the end of the process would: the table and the addresses stay, and serve."""
-        for each in (self._nft, self._elements, self._there, self._links, self._announcer):
+        if self._nft is not None:
+            self._nft.close()
+        for each in (self._elements, self._there, self._links, self._announcer):
             each.close()
 
     def clean_up(self) -> None:
         self.own(())
         with contextlib.suppress(NftError):
-            self._nft.run(f"delete table netdev {self._table}")
+            self._library.run(f"delete table netdev {self._table}")
 
 
 def _alone(address: str) -> str:

@@ -30,6 +30,7 @@ class DeviceServing:
         self._applied = asyncio.Event()
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
+        self._active = False  # from the first Service on: until then nobody is asked and nothing is made
 
     def serve(self, key: str, balanced: Balanced) -> None:
         before = self._services.get(key)
@@ -52,11 +53,9 @@ class DeviceServing:
         if nodes == self._nodes:
             return
         self._nodes = nodes
-        self._checking.want(PROXY, self._targets(self._health_port))
-        for key, balanced in self._services.items():
-            if balanced.check_port:
-                self._want_checks(key)
-        self._all_dirty()
+        if self._active:
+            self._want_all_checks()
+            self._all_dirty()
 
     def start(self) -> None:
         """All that is there has been told."""
@@ -64,6 +63,11 @@ class DeviceServing:
 
     async def run(self) -> None:
         await self._ready.wait()
+        while not self._services and not self._device.is_there:
+            await self._wake.wait()
+            self._wake.clear()
+        self._active = True
+        self._want_all_checks()
         await self._first_answers()
         known = self._device.numbers()
         for name, addresses in self._nodes.items():
@@ -129,7 +133,15 @@ class DeviceServing:
         found = [name for name in self._nodes if own[name] is State.WELL and proxies[name] is not State.DEAD]
         return found or [name for name in self._nodes if proxies[name] is not State.DEAD] or list(self._nodes)
 
+    def _want_all_checks(self) -> None:
+        self._checking.want(PROXY, self._targets(self._health_port))
+        for key, balanced in self._services.items():
+            if balanced.check_port:
+                self._want_checks(key)
+
     def _want_checks(self, key: str) -> None:
+        if not self._active:
+            return
         balanced = self._services.get(key)
         port = balanced.check_port if balanced is not None else 0
         self._checking.want(key, self._targets(port) if port else {})
