@@ -53,6 +53,21 @@ class Entry(NamedTuple):
     mark: int = 0
 
 
+def is_available() -> bool:
+    """Whether this kernel has such sets, or their modules can be loaded."""
+    try:
+        kernel = Ipset("IPv4")
+    except OSError:
+        return False
+    try:
+        kernel.newest("hash:ip,port")
+    except OSError:
+        return False
+    finally:
+        kernel.close()
+    return True
+
+
 class Ipset:
     """The sets of one family, in this process's network when it is made. Raises OSError."""
 
@@ -89,7 +104,7 @@ class Ipset:
     def _encode_set(self, kept: Set) -> bytes:
         family = 0 if kept.kind == "bitmap:port" else self._family
         body = _head(kept.name) + _text(A_TYPE, kept.kind)
-        body += attribute(A_REVISION, bytes((self._revision(kept.kind),))) + attribute(A_FAMILY, bytes((family,)))
+        body += attribute(A_REVISION, bytes((self.newest(kept.kind),))) + attribute(A_FAMILY, bytes((family,)))
         if kept.kind == "bitmap:port":
             data = _short(PORT, 0) + _short(PORT_TO, 65535)
         else:
@@ -97,8 +112,8 @@ class Ipset:
             data += _number(FLAGS, WITH_MARKS) if kept.marks else b""
         return body + nested(A_DATA, data)
 
-    def _revision(self, kind: str) -> int:
-        """The newest of the kernel's."""
+    def newest(self, kind: str) -> int:
+        """The kernel's revision of a kind of sets. Raises OSError where it has none."""
         if kind not in self._revisions:
             family = 0 if kind == "bitmap:port" else self._family
             body = _generic() + _text(A_TYPE, kind) + attribute(A_FAMILY, bytes((family,)))

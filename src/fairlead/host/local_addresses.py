@@ -76,23 +76,25 @@ class LocalAddresses:
         """Those that are gone already are so."""
         self._change(DELETE_ADDRESS, addresses, 0, errno.EADDRNOTAVAIL)
 
-    def changed(self) -> tuple[bool, bool]:
-        """Since this was last asked: whether other devices' addresses are different, and whether somebody has taken
-        one of ours away."""
-        others = ours = False
+    def changed(self) -> tuple[bool, set[str]]:
+        """Since this was last asked: whether other devices' addresses are different, and which were taken from ours, by
+        whomever: of IPv6, the kernel does not tell."""
+        others, taken = False, set[str]()
         while True:
             try:
                 data = self._watch.recv(1 << 16)
             except BlockingIOError:
-                return others, ours
+                return others, taken
             except OSError:  # ENOBUFS: more than there was room for
-                others = ours = True
+                others = True
                 continue
             for kind, _, by, body in messages(data):
                 if by != self._kernel.port:
-                    index = _ADDRESS.unpack_from(body)[4]
-                    others = others or index != self._index
-                    ours = ours or (index == self._index and kind == DELETE_ADDRESS)
+                    where, address = _read(body)
+                    if where != self._index:
+                        others = True
+                    elif kind == DELETE_ADDRESS:
+                        taken.add(address)
 
     def _change(self, kind: int, addresses: Iterable[str], flags: int, tolerated: int) -> None:
         if self._index is None:
@@ -117,8 +119,13 @@ class LocalAddresses:
         """(device, address). The kernel is told the device, too, but only newer ones heed that."""
         body = _ADDRESS.pack(family, 0, 0, 0, index or 0)
         for answer in self._kernel.ask(Request(GET_ADDRESS, body, DUMP)):
-            where = _ADDRESS.unpack_from(answer)[4]
+            where, address = _read(answer)
             if index is None or where == index:
-                found = dict(attributes(answer[_ADDRESS.size :]))
-                data = found.get(LOCAL, found[ADDRESS])
-                yield where, socket.inet_ntop(socket.AF_INET6 if len(data) == 16 else socket.AF_INET, data)
+                yield where, address
+
+
+def _read(body: bytes) -> tuple[int, str]:
+    """(device, address)."""
+    found = dict(attributes(body[_ADDRESS.size :]))
+    data = found.get(LOCAL, found[ADDRESS])
+    return _ADDRESS.unpack_from(body)[4], socket.inet_ntop(socket.AF_INET6 if len(data) == 16 else socket.AF_INET, data)

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fairlead.host import cgroup2, ipvs
+from fairlead.host import cgroup2, ipset, ipvs
 from fairlead.host.iptables_nft import open_tables
 from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
@@ -32,6 +32,8 @@ def choose(wanted: str) -> tuple[str, str | None]:
     if wanted == "ipvs":
         if not ipvs.is_available():
             return "iptables", "the kernel has no IPVS (ip_vs is not there)"
+        if not ipset.is_available():
+            return "iptables", "the kernel has no IP sets (ip_set is not there)"
         if shutil.which("iptables") is None:
             return "iptables", "iptables, which masquerades for IPVS, is not installed"
     if wanted == "ebpf" and (reason := refused(cgroup2.of_node())) is not None:

@@ -82,7 +82,7 @@ class IpvsMode:
                 return TEND_SECONDS
             self._drain.tend(self._kernel.ipvs, time.monotonic())
             moved, taken = self._kernel.addresses.changed()
-            if taken or self._audit.finds_damage(self._kernel.ipvs, self._applied):
+            if taken & self._users.keys() or self._audit.finds_damage(self._kernel.ipvs, self._applied):
                 log.warning("virtual servers or addresses of ours were deleted by somebody: making them again")
                 self._start(dict(self._applied))
             elif moved:
@@ -144,12 +144,12 @@ class IpvsMode:
             self._start(self._plan(changes))
         else:
             moved, taken = self._kernel.addresses.changed()
+            if taken & self._users.keys():
+                self._start(dict(self._applied))
             if moved:
                 self._move(changes)
             else:
                 self._step(self._plan(changes))
-            if taken:
-                self._start(dict(self._applied))
         for key, ports in changes.items():
             if any(port.node_port is not None for port in ports):
                 self._at_node_ports[key] = ports
