@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from fairlead.api.conversion.ingress import to_v1
 from fairlead.api.types.networking import Ingress
 from fairlead.http.server import Request, Response, listen, server_tls
 from fairlead.ingress.plan.admission import Verdict
@@ -44,7 +45,7 @@ def answer_to(review: Json, judge: Judge) -> Json:
     response: Json = {"uid": request["uid"], "allowed": True}
     if request.get("operation") != "DELETE":
         try:
-            verdict = judge(msgspec.convert(request["object"], Ingress))
+            verdict = judge(msgspec.convert(_current(request["object"]), Ingress))
         except msgspec.ValidationError as error:
             verdict = Verdict(False, str(error))
         response["allowed"] = verdict.allowed
@@ -57,3 +58,8 @@ def answer_to(review: Json, judge: Judge) -> Json:
         "kind": "AdmissionReview",
         "response": response,
     }
+
+
+def _current(ingress: Json) -> Json:
+    """Manifests until 1.0 have the webhook asked about networking.k8s.io/v1beta1, whichever version is written."""
+    return to_v1(ingress) if str(ingress.get("apiVersion", "")).endswith("/v1beta1") else ingress

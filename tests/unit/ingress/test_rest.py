@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.api.types.core import Node, Service
-from fairlead.api.types.networking import IngressClass
+from fairlead.api.types.networking import Ingress, IngressClass
 from fairlead.ingress.administrator import Administrator
 from fairlead.ingress.administrator import read as read_settings
 from fairlead.ingress.nginx.conf import render
@@ -151,6 +151,19 @@ def test_a_review_is_answered() -> None:
     assert "server-snippet" in answer["response"]["status"]["message"]
     deleted = {"request": {"uid": "u", "operation": "DELETE", "object": None}}
     assert answer_to(deleted, lambda each: review(each, NGINX, Defaults(), []))["response"]["allowed"]
+
+
+def test_a_review_in_an_older_version_is_judged_by_what_it_says() -> None:
+    taken = claim(msgspec.convert(ingress("old", {"b.test": [path("one")]}), Ingress), NGINX, Defaults())
+    backend = {"serviceName": "two", "servicePort": 80}
+    rules = [{"host": "b.test", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}]
+    obj = {**ingress("new", {}), "apiVersion": "networking.k8s.io/v1beta1"}
+    obj["spec"] = {**obj["spec"], "rules": rules}
+    request = {"request": {"uid": "u", "operation": "CREATE", "object": obj}}
+    told = answer_to(request, lambda each: review(each, NGINX, Defaults(), [taken]))["response"]
+    assert told["status"]["message"] == 'host "b.test" and path "/" is already defined in ingress dev/old'
+    backend["serviceName"] = "one"
+    assert answer_to(request, lambda each: review(each, NGINX, Defaults(), [taken]))["response"]["allowed"]
 
 
 def test_the_configuration_says_nothing_but_settings() -> None:

@@ -8,6 +8,7 @@ import msgspec
 from fairlead.api import time as api_time
 from fairlead.api.status import bad_request, conflict
 from fairlead.apiserver import negotiation
+from fairlead.apiserver.admission.webhooks import CREATE, asked
 from fairlead.apiserver.call import Call
 from fairlead.apiserver.entry import Entry
 from fairlead.http.server import Response
@@ -44,6 +45,7 @@ async def create(call: Call) -> Response:
         status["conditions"] = [*others, scheduled]
         return pod
 
+    await asked(call, CREATE, binding, ("", "v1", "Binding"))
     if not call.dry_run:
         await call.api.registry.change(call.resource, call.namespace, call.name, bind)
     return Response(201, msgspec.json.encode(SUCCESS))

@@ -3,6 +3,7 @@
 import msgspec
 
 from fairlead.apiserver import negotiation
+from fairlead.apiserver.admission.webhooks import CREATE, asked
 from fairlead.apiserver.call import Call
 from fairlead.apiserver.deletion import Options
 from fairlead.apiserver.verbs.delete import remove
@@ -20,6 +21,7 @@ async def create(call: Call) -> Response:
         preconditions.get("resourceVersion"),
     )
     call.api.registry.get(call.resource, call.namespace, call.name)
+    await asked(call, CREATE, eviction, ("policy", "v1", "Eviction"))
     if not call.dry_run:
         await remove(call, call.namespace, call.name, options)
     answer = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}

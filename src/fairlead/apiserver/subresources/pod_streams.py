@@ -4,11 +4,13 @@ from typing import Any
 from urllib.parse import quote
 
 from fairlead.api.status import bad_request
+from fairlead.apiserver.admission.webhooks import CONNECT, asked
 from fairlead.apiserver.call import Call
 from fairlead.http.server import Response, Stream, Upgrade
 
 Json = dict[str, Any]
 
+STREAMS = ("stdin", "stdout", "stderr", "tty")
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
@@ -31,14 +33,27 @@ async def attach(call: Call) -> Upgrade:
 
 async def port_forward(call: Call) -> Upgrade:
     pod = _pod(call)
+    await _ask(call, "PodPortForwardOptions")
     return await call.api.kubelets.upgrade(_node(pod), _path("portForward", call), _query(call), call.request)
 
 
 async def _upgrade(call: Call, what: str) -> Upgrade:
     pod = _pod(call)
     container = _container(call, pod)
+    await _ask(call, "PodExecOptions" if what == "exec" else "PodAttachOptions")
     query = [(_AGENT_WORDS.get(name, name), _AGENT_VALUES.get(value, value)) for name, value in _query(call)]
     return await call.api.kubelets.upgrade(_node(pod), _path(what, call, container), query, call.request)
+
+
+async def _ask(call: Call, kind: str) -> None:
+    """Webhooks see the query as an object: the container, the command, the streams. Raises ApiError."""
+    query = call.request.query
+    options: Json = {"kind": kind, "apiVersion": "v1"}
+    options |= {name: values == ["true"] for name in STREAMS if (values := query.get(name))}
+    options |= {name: values[0] for name in ("container",) if (values := query.get(name))}
+    options |= {name: values for name in ("command",) if (values := query.get(name))}
+    options |= {name: [*map(int, values)] for name in ("ports",) if (values := query.get(name))}
+    await asked(call, CONNECT, options, ("", "v1", kind))
 
 
 # The agent's own words for the streams that are wanted, as the kubelet has them.

@@ -1,5 +1,6 @@
 """`…/scale` (autoscaling/v1 Scale): the replicas of a Deployment or ReplicaSet, whatever its kind."""
 
+import copy
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from fairlead.api.field import invalid
 from fairlead.api.status import bad_request, conflict
 from fairlead.api.status import invalid as invalid_object
 from fairlead.apiserver import negotiation
+from fairlead.apiserver.admission.webhooks import UPDATE, asked
 from fairlead.apiserver.call import Call
 from fairlead.apiserver.entry import Entry
 from fairlead.apiserver.patch import PatchError, json_patch, merge_patch
@@ -57,6 +59,11 @@ async def patch(call: Call) -> Response:
 
 
 async def _change(call: Call, make: Any) -> Response:
+    if call.api.webhooks.of(call.resource, "scale", UPDATE) is not None:
+        old = scale_of(call.api.registry.get(call.resource, call.namespace, call.name).decode())
+        judged = await asked(call, UPDATE, make(copy.deepcopy(old)), ("autoscaling", "v1", "Scale"), old)
+        make = lambda _: judged  # noqa: E731  # what was judged is what is written
+
     def replace(entry: Entry) -> Json:
         obj = entry.decode()
         scale: Json = make(scale_of(obj))

@@ -10,6 +10,7 @@ from fairlead.api.resources import PODS
 from fairlead.api.status import invalid as invalid_object
 from fairlead.api.status import not_found
 from fairlead.apiserver import negotiation
+from fairlead.apiserver.admission.webhooks import CREATE, asked
 from fairlead.apiserver.call import Call
 from fairlead.apiserver.tokens import ISSUER, Bound
 from fairlead.http.server import Response
@@ -21,6 +22,7 @@ SHORTEST, LONGEST, USUAL = 600, 1 << 32, 3600  # seconds
 
 async def create(call: Call) -> Response:
     request = negotiation.decode(call.request, call.resource, call.warnings, "TokenRequest", "authentication.k8s.io/v1")
+    request = await asked(call, CREATE, request, ("authentication.k8s.io", "v1", "TokenRequest"))
     account = call.api.registry.get(call.resource, call.namespace, call.name).decode()
     spec: Json = request.get("spec") or {}
     seconds = spec.get("expirationSeconds") or USUAL

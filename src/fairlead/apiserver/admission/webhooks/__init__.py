@@ -113,8 +113,6 @@ class Asking:
         labels = self._namespace_labels(subject, new)
         if labels is not None and not asked.hook.selects_namespace(labels):
             return False
-        if subject.about is not None and subject.operation == CONNECT:
-            return asked.hook.selects_object({"metadata": {}})
         return asked.hook.selects_object(new, old)
 
     def _namespace_labels(self, subject: Subject, new: Json | None) -> Json | None:
@@ -182,6 +180,17 @@ def subject_of(
                 told[field] = value
     namespace = name if resource is NAMESPACES else call.namespace or ""
     return Subject(resource, route.subresource, operation, namespace, name, user_info(call.user), told, dry_run, about)
+
+
+async def asked(call: "Call", operation: str, new: Json, about: tuple[str, str, str], old: Json | None = None) -> Json:
+    """Webhooks' say in a subresource that is an object of its own; what they make of it. Raises ApiError."""
+    asking = call.api.webhooks.of(call.resource, call.route.subresource, operation)
+    if asking is None:
+        return new
+    subject = subject_of(call, operation, dry_run=call.dry_run, about=about)
+    new = await asking.mutate(call, subject, new, old) or new
+    await asking.validate(call, subject, new, old)
+    return new
 
 
 def _covering(hooks: Iterable[Hook], resource: Resource, subresource: str, operation: str) -> tuple[Asked, ...]:

@@ -79,7 +79,9 @@ class Hook(Struct):
     def selects_object(self, *objects: Json | None) -> bool:
         """The new or the old one."""
         selector = _selector(self.object_selector)
-        return any(selector.matches(obj["metadata"].get("labels") or {}) for obj in objects if obj is not None)
+        return any(
+            selector.matches((obj.get("metadata") or {}).get("labels") or {}) for obj in objects if obj is not None
+        )
 
     @property
     def review_version(self) -> str:
