@@ -204,7 +204,7 @@ def test_shares_add_up_to_what_is_allowed_and_are_never_negative(wanted: int, no
     assert set(sizes) == {each.metadata.name for each in sets}
     assert min(sizes.values()) >= 0
     allowed = wanted + surge if wanted else 0
-    # What rounding leaves over is the largest one's, as far as that goes; the rest is the next pass's (Kubernetes' too).
+    # What rounding leaves over is the largest one's, as far as it goes; the rest is the next pass's (Kubernetes' too).
     assert sum(sizes.values()) == allowed or (sum(sizes.values()) > allowed and not min(sizes.values()))
 
 
