@@ -34,8 +34,6 @@ def skeleton(interface: str) -> str:
 def _body(interface: str) -> str:
     families = "".join(_family(number, interface) for number in FAMILIES)
     return f"""\
-    map flows {{ {_KEY}; flags dynamic,timeout; timeout {ESTABLISHED}; size 524288; }}
-    map closing {{ {_KEY}; flags dynamic,timeout; timeout {CLOSING}; size 262144; }}
     map buckets {{ typeof meta mark . numgen random mod {BUCKETS} : meta mark; }}
 {families}
     chain ingress {{
@@ -73,9 +71,11 @@ def _family(number: str, interface: str) -> str:
     chain balance{number} {{
         meta l4proto vmap {{ {", ".join(f"{each} : goto {each}{number}" for each in PROTOCOLS)} }}
     }}
+    chain later{number} {{
+        meta mark set {fragment} map @fragments{number} goto forward{number}
+    }}
     chain ingress{number} {{
-        {is_later} meta mark set {fragment} map @fragments{number} goto forward{number}
-        {is_later} accept
+        {is_later} goto later{number}
         {frontend} @guarded{number} jump firewall{number}
         meta mark set {frontend} map @frontends{number} goto balance{number}
     }}
@@ -86,7 +86,11 @@ def _protocol(protocol: str, number: str) -> str:
     """TCP and SCTP have connections. UDP has none: where its node cannot serve any more, the hash leads to another."""
     ip = FAMILIES[number][0]
     seed = 16 * PROTOCOLS.index(protocol)
-    flow = _FLOW.format(ip=ip, one=seed + 1, two=seed + 2)
+    if number == "4":
+        key, flow = "type ipv4_addr . ipv4_addr . inet_service . inet_service : mark", _TUPLE.format(ip=ip)
+    else:  # more than nft 1.0.6 has registers for, beside what a map leads to
+        key, flow = _KEY, _FLOW.format(ip=ip, one=seed + 1, two=seed + 2)
+    flows, closing = f"{protocol}-flows{number}", f"{protocol}-closing{number}"
     forward = f"goto forward{number}"
 
     def draw(then: str) -> str:
@@ -100,20 +104,22 @@ def _protocol(protocol: str, number: str) -> str:
     is_first = "tcp flags & (syn | ack) == syn" if protocol == "tcp" else "sctp chunk init exists"
     is_last = "tcp flags & (fin | rst) != 0" if protocol == "tcp" else "sctp chunk shutdown-complete exists"
     return f"""\
+    map {flows} {{ {key}; flags dynamic,timeout; timeout {ESTABLISHED}; size 524288; }}
+    map {closing} {{ {key}; flags dynamic,timeout; timeout {CLOSING}; size 262144; }}
     chain {protocol}-last{number} {{
-        update @closing {{ {flow} : meta mark }}
-        delete @flows {{ {flow} : meta mark }}
+        update @{closing} {{ {flow} : meta mark }}
+        delete @{flows} {{ {flow} : meta mark }}
         {forward}
     }}
     chain {protocol}-known{number} {{
         {is_last} goto {protocol}-last{number}
-        update @flows {{ {flow} : meta mark }}
+        update @{flows} {{ {flow} : meta mark }}
         {forward}
     }}
     chain {protocol}-first{number} {{
-        delete @closing {{ {flow} : meta mark }}
-        delete @flows {{ {flow} : meta mark }}
-        update @flows {{ {flow} : meta mark }}
+        delete @{closing} {{ {flow} : meta mark }}
+        delete @{flows} {{ {flow} : meta mark }}
+        update @{flows} {{ {flow} : meta mark }}
         {forward}
     }}
     chain {protocol}-new{number} {{
@@ -121,8 +127,8 @@ def _protocol(protocol: str, number: str) -> str:
     }}
     chain {protocol}{number} {{
         {is_first} goto {protocol}-new{number}
-        meta mark set {flow} map @flows goto {protocol}-known{number}
-        meta mark set {flow} map @closing {forward}
+        meta mark set {flow} map @{flows} goto {protocol}-known{number}
+        meta mark set {flow} map @{closing} {forward}
         {draw(forward)}
     }}
 """  # noqa: S608
