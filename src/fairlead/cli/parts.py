@@ -34,7 +34,16 @@ def run(part: Coroutine[Any, Any, None]) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    uvloop.run(until_told())
+    try:
+        uvloop.run(until_told())
+    except BaseExceptionGroup as group:  # of its tasks: what went wrong is what the first of them says
+        raise _first(group) from group
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _tell_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
