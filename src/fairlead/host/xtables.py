@@ -2,6 +2,7 @@
 (linux/netfilter_ipv4/ip_tables.h)."""
 
 import ctypes
+import errno
 import os
 import socket
 import struct
@@ -26,12 +27,18 @@ class TableSizes:
         self._socket = make() if namespace is None else namespaces.run_in(namespace, make)
 
     def of(self, table: str) -> tuple[int, int]:
-        """Entries and bytes; a table that was not there is made by the kernel. Raises OSError."""
+        """Entries and bytes; a table that was not there is made by the kernel, once it knows tables at all. Raises
+        OSError."""
         buffer = ctypes.create_string_buffer(table.encode(), _INFO.size)
         size = ctypes.c_uint32(_INFO.size)
         done = _libc.getsockopt(self._socket.fileno(), self._level, GET_INFO, buffer, ctypes.byref(size))
         if done != 0:
             number = ctypes.get_errno()
+            if number in (
+                errno.ENOPROTOOPT,
+                errno.ENOENT,
+            ):  # before its module is loaded, by the first who writes rules
+                return 0, 0
             raise OSError(number, f"iptables-legacy, table {table}: {os.strerror(number)}")
         entries, length = _INFO.unpack(buffer.raw)[-2:]
         return entries, length
