@@ -1,16 +1,26 @@
 """What all tests share: no test of ours ever runs where a packet could leave this machine."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from fairlead.host import libc
 
 settings.register_profile("fairlead", deadline=None, print_blob=True)
 settings.load_profile("fairlead")
 
 
 MOST_SKIPPED = 4  # more than a machine may lack: then something is missing that `make setup` should have installed
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One of several workers has a network of its own: tests listen at fixed ports, and load rules."""
+    if hasattr(config, "workerinput") and os.geteuid() == 0:
+        libc.unshare(libc.CLONE_NEWNET)
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=10)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
