@@ -210,7 +210,7 @@ def test_https_is_by_the_secrets_certificate_and_http_leads_there(walk: Walk, ht
         (row,) = walk.kubectl.rows("get ing ingress-https -n dev")
         assert (row["HOSTS"], row["ADDRESS"], row["PORTS"]) == (HOSTS, walk.address, "80, 443")
 
-    eventually(addressed)
+    eventually(addressed, 50)  # as the chapter waits for it
     # The chapter makes its Secret in the namespace default, where the Ingress does not look for it.
     options = _certificate(walk, tmp_path, "itheima.com")
     assert walk.kubectl(f"create secret tls tls-secret {options}").ok().out == "secret/tls-secret created\n"

@@ -21,7 +21,8 @@ mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /lib/modules
-mkdir -p /run/changes /run/work /run/netns {shared} /lib/modules/$(uname -r)
+mkdir -p /run/changes /run/work /run/netns {shared} {repository} /lib/modules/$(uname -r)
+mount -r -t hostfs -o {repository} none {repository}
 mount -t hostfs -o {shared} none {shared}
 mount -t hostfs -o {modules} none /lib/modules/$(uname -r)
 mount -t overlay -o lowerdir=/var,upperdir=/run/changes,workdir=/run/work overlay /var
