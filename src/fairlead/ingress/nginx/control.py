@@ -48,7 +48,7 @@ class Control:
                 reader, writer = self._streams
                 writer.write(line + b" HTTP/1.1\r\nhost: nginx\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
                 return await _answer(reader)
-            except BaseException:
+            except BaseException:  # cancelled, too: half an answer must not be the beginning of the next one
                 self.close()
                 raise
 
