@@ -61,6 +61,7 @@ def test_the_tour(demonstrated: Machine) -> None:
     )
     assert "table ip kube-proxy" in told.ok().out
     assert "together" in told.out
+    assert "Welcome to nginx!" in told.out  # by the Ingress, over HTTPS
     assert told.out.count(" Ready ") == 3
     _in_shell(machine, [f"cd {REPOSITORY}", rest[-1]]).ok()
     assert machine.fairlead("status").code == 1
