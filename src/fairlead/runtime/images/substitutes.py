@@ -17,7 +17,11 @@ ALIASES = {
     "registry.k8s.io/ingress-nginx/kube-webhook-certgen": "webhook-certificate",
     "fairlead.dev/ingress-controller": "ingress-controller",
 }
-FALLBACKS = {"docker.io/library/nginx": "nginx", "docker.io/library/tomcat": "tomcat"}
+FALLBACKS = {
+    "docker.io/library/busybox": "busybox",
+    "docker.io/library/nginx": "nginx",
+    "docker.io/library/tomcat": "tomcat",
+}
 
 
 def alias_of(name: str) -> str | None:
