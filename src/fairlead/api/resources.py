@@ -98,6 +98,9 @@ PODS = _core(
     categories=ALL,
     subresources=("status", "binding", "eviction", "log", "exec", "attach", "portforward"),
 )
+REPLICATION_CONTROLLERS = _core(
+    "replicationcontrollers", "ReplicationController", "rc", categories=ALL, subresources=("status", "scale")
+)
 SERVICES = _core("services", "Service", "svc", categories=ALL, subresources=("status",))
 ENDPOINTS = _core("endpoints", "Endpoints", "ep")
 CONFIGMAPS = _core("configmaps", "ConfigMap", "cm")
@@ -179,8 +182,9 @@ RBAC_BETA = tuple(
 
 # Of a group's versions the first is preferred; of groups that have a kind of one name, clients take the first.
 RESOURCES: tuple[Resource, ...] = (
-    NAMESPACES, NODES, PODS, SERVICES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, EVENTS, LIMIT_RANGES,
-    DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS, JOBS, ENDPOINT_SLICES, LEASES, INGRESSES, INGRESS_CLASSES,
+    NAMESPACES, NODES, PODS, REPLICATION_CONTROLLERS, SERVICES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS,
+    EVENTS, LIMIT_RANGES, DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS, JOBS, ENDPOINT_SLICES, LEASES,
+    INGRESSES, INGRESS_CLASSES,
     ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS,
     TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,
     SELF_SUBJECT_RULES_REVIEWS,

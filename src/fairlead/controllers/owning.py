@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from fairlead.api.selectors import Selector
+from fairlead.api.selectors import Selector, of_label_selector, of_map
 from fairlead.api.status import ApiError
 from fairlead.api.types.meta import Object
 from fairlead.client.rest import Client
@@ -44,7 +44,13 @@ def plan(owner: Object, selector: Selector, orphans: Iterable[T], owned: Iterabl
 
 def api_version(kind: str) -> str:
     """Of the kinds that have pods."""
-    return "batch/v1" if kind == "Job" else "apps/v1"
+    return {"Job": "batch/v1", "ReplicationController": "v1"}.get(kind, "apps/v1")
+
+
+def selector_of(owner: Any) -> Selector:
+    """Which objects an owner wants: by labels and expressions, or by a plain map, as ReplicationControllers do."""
+    selector = owner.spec.selector
+    return of_map(selector) if isinstance(selector, dict) else of_label_selector(selector)
 
 
 def owner_reference(owner: Object, kind: str) -> Json:

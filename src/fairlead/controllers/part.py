@@ -23,7 +23,7 @@ from fairlead.controllers.namespace import NamespaceController
 from fairlead.controllers.namespace_defaults import NamespaceDefaultsController
 from fairlead.controllers.node_lifecycle import NodeLifecycleController
 from fairlead.controllers.pod_gc import PodGarbageCollector
-from fairlead.controllers.replicaset import ReplicaSetController
+from fairlead.controllers.replicaset import REPLICATION_CONTROLLER, ReplicaSetController
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ def _controllers(context: Context, options: Options) -> dict[str, Callable[[], C
     return {
         "deployment": DeploymentController(context).run,
         "replicaset": ReplicaSetController(context).run,
+        "replicationcontroller": ReplicaSetController(context, REPLICATION_CONTROLLER).run,
         "daemonset": DaemonSetController(context).run,
         "job": JobController(context).run,
         "endpoints": EndpointsController(context).run,

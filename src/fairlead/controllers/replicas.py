@@ -6,14 +6,13 @@ from typing import Any
 
 import msgspec
 
-from fairlead.api.selectors import of_label_selector
 from fairlead.api.status import ApiError
 from fairlead.api.types.core import Pod
 from fairlead.client.events import reference
 from fairlead.controllers import owning
 from fairlead.controllers.ahead import Ahead
 from fairlead.controllers.context import Context
-from fairlead.controllers.owning import api_version, owner_reference
+from fairlead.controllers.owning import api_version, owner_reference, selector_of
 from fairlead.controllers.pods import is_active, owner_uid
 
 Json = dict[str, Any]
@@ -40,8 +39,7 @@ class Replicas:
         """Takes active pods that it selects and nobody controls; lets those go that it no longer selects."""
         namespace = owner.metadata.namespace
         orphans = self._ahead.over(self._pods.by_index("orphan", namespace), lambda pod: not owner_uid(pod))
-        selector = of_label_selector(owner.spec.selector)
-        claims = owning.plan(owner, selector, filter(is_active, orphans), self.of(owner.metadata.uid))
+        claims = owning.plan(owner, selector_of(owner), filter(is_active, orphans), self.of(owner.metadata.uid))
         if claims.adopt:
             # Only the API's own answer shows that the owner is still there and not going.
             fresh = await self._client.get(self._resource, owner.metadata.name, namespace, type=type(owner))

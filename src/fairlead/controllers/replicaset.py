@@ -1,4 +1,4 @@
-"""ReplicaSets: as many pods as asked for (pkg/controller/replicaset)."""
+"""ReplicaSets and ReplicationControllers: as many pods as asked for (pkg/controller/replicaset, …/replication)."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -8,21 +8,38 @@ from typing import Any
 import msgspec
 
 from fairlead.api import time as api_time
-from fairlead.api.selectors import of_label_selector
 from fairlead.api.status import ApiError
-from fairlead.api.types.apps import ReplicaSet, ReplicaSetStatus
+from fairlead.api.types.apps import ReplicaSet, ReplicaSetStatus, ReplicationController
 from fairlead.api.types.core import Pod
 from fairlead.api.types.meta import Condition
+from fairlead.client.informer import Informer
 from fairlead.client.workqueue import WorkQueue, run
 from fairlead.controllers.context import Context
+from fairlead.controllers.owning import selector_of
 from fairlead.controllers.pods import available_in, condition, controller_of, is_active, is_ready, key, owner_uid
 from fairlead.controllers.replicas import Replicas, from_template
 
-RESOURCE = "replicasets.apps"
 FAILURE = "ReplicaFailure"
 COST = "controller.kubernetes.io/pod-deletion-cost"
 BURST = 500  # pods made or unmade in one pass
 Json = dict[str, Any]
+Set = ReplicaSet | ReplicationController
+
+
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """One of the two kinds, which differ in name, group and selector only. `component`: who its events are from."""
+
+    kind: str
+    resource: str
+    type: type[Set]
+    component: str
+
+
+REPLICA_SET = Flavour("ReplicaSet", "replicasets.apps", ReplicaSet, "replicaset-controller")
+REPLICATION_CONTROLLER = Flavour(
+    "ReplicationController", "replicationcontrollers", ReplicationController, "replication-controller"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +94,7 @@ def crowd_of(pods: Iterable[Pod]) -> dict[str, int]:
 
 
 def status_of(
-    owner: ReplicaSet, active: Sequence[Pod], failure: tuple[str, str] | None, now: float
+    owner: Set, active: Sequence[Pod], failure: tuple[str, str] | None, now: float
 ) -> tuple[ReplicaSetStatus, float | None]:
     """The status, and in how many seconds it will be another without anything happening.
 
@@ -105,18 +122,20 @@ def status_of(
 
 
 class ReplicaSetController:
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, flavour: Flavour = REPLICA_SET) -> None:
         self._client = context.client
         self._queue = WorkQueue()
-        self._pods, self._sets = context.pods, context.replica_sets
-        self._replicas = Replicas(context, "ReplicaSet", RESOURCE, "replicaset-controller")
+        self._flavour = flavour
+        self._pods = context.pods
+        self._sets: Informer[Set] = context.informer(flavour.resource, flavour.type)
+        self._replicas = Replicas(context, flavour.kind, flavour.resource, flavour.component)
         self._sets.add_index("namespace", lambda each: [each.metadata.namespace])
         self._sets.add_index("owner", owner_uid)
         self._sets.add_handler(lambda name, _old, _new: self._queue.add(name))
         self._pods.add_handler(self._on_pod)
 
     async def run(self) -> None:
-        await run(self._queue, 5, self._reconcile, "replicaset")
+        await run(self._queue, 5, self._reconcile, self._flavour.kind.lower())
 
     def _on_pod(self, _: str, old: Pod | None, new: Pod | None) -> None:
         for pod in (old, new):
@@ -124,11 +143,11 @@ class ReplicaSetController:
                 continue
             owner = controller_of(pod.metadata)
             if owner is not None:
-                if owner.kind == "ReplicaSet":
+                if owner.kind == self._flavour.kind:
                     self._queue.add(f"{pod.metadata.namespace}/{owner.name}")
             elif pod is new:
                 for each in self._sets.by_index("namespace", pod.metadata.namespace):
-                    if of_label_selector(each.spec.selector).matches(pod.metadata.labels):
+                    if selector_of(each).matches(pod.metadata.labels):
                         self._queue.add(key(each))
 
     async def _reconcile(self, name: str) -> None:
@@ -145,7 +164,7 @@ class ReplicaSetController:
             reason = "FailedCreate" if found.create else "FailedDelete"
             try:
                 await self._replicas.delete(owner, found.delete)
-                body = from_template(owner, "ReplicaSet", owner.spec.template)
+                body = from_template(owner, self._flavour.kind, owner.spec.template)
                 await self._replicas.create(owner, [body] * found.create)
             except ApiError as error:
                 failed = error
@@ -153,22 +172,22 @@ class ReplicaSetController:
         if failed is not None:
             raise failed
 
-    def _active(self, owner: ReplicaSet) -> list[Pod]:
+    def _active(self, owner: Set) -> list[Pod]:
         return [pod for pod in self._replicas.of(owner.metadata.uid) if is_active(pod)]
 
-    def _crowd(self, owner: ReplicaSet) -> dict[str, int]:
+    def _crowd(self, owner: Set) -> dict[str, int]:
         """Pods of all ReplicaSets of the same Deployment: they spread together."""
         deployment = controller_of(owner.metadata)
         related = self._sets.by_index("owner", deployment.uid) if deployment is not None else [owner]
         return crowd_of(pod for each in related for pod in self._replicas.of(each.metadata.uid))
 
-    async def _report(self, owner: ReplicaSet, failure: tuple[str, str] | None) -> None:
+    async def _report(self, owner: Set, failure: tuple[str, str] | None) -> None:
         status, later = status_of(owner, self._active(owner), failure, time.time())
         if later is not None:
             self._queue.add_after(key(owner), later)
         if status != owner.status:
             body = {"status": msgspec.to_builtins(status)}
-            metadata = owner.metadata
+            metadata, flavour = owner.metadata, self._flavour
             await self._client.patch(
-                RESOURCE, metadata.name, metadata.namespace, body, subresource="status", type=ReplicaSet
+                flavour.resource, metadata.name, metadata.namespace, body, subresource="status", type=flavour.type
             )

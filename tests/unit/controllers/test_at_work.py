@@ -191,6 +191,33 @@ async def test_orphans_are_adopted_with_their_other_owners_kept_and_nothing_is_m
     assert await events_of(api, "ReplicaSet") == []
 
 
+async def test_a_replication_controller_keeps_as_many_pods_as_it_says_and_leaves_them_when_it_goes(api: Client) -> None:
+    rc = deployment(replicas=2) | {"apiVersion": "v1", "kind": "ReplicationController"}
+    del rc["spec"]["selector"]
+    await api.create("replicationcontrollers", rc, "default")
+    (pod, other) = await pods_of(api, 2)
+    (owner,) = pod["metadata"]["ownerReferences"]
+    assert (owner["apiVersion"], owner["kind"], owner["controller"]) == ("v1", "ReplicationController", True)
+    await api.delete("pods", pod["metadata"]["name"], "default")
+    await until(lambda: _replaced(api, pod))
+    body = {"spec": {"replicas": 1}}
+    await api.patch("replicationcontrollers", "web", "default", body, subresource="scale", type=dict)
+    (last,) = await pods_of(api, 1)
+    assert ("SuccessfulCreate", f"Created pod: {other['metadata']['name']}") in await events_of(api, rc["kind"])
+    await api.delete("replicationcontrollers", "web", "default")  # no propagation given: dependents stay, as of old
+
+    async def left() -> bool:
+        return not (await listed(api, "pods"))[0]["metadata"].get("ownerReferences")
+
+    await until(left)
+    assert [each["metadata"]["uid"] for each in await listed(api, "pods")] == [last["metadata"]["uid"]]
+
+
+async def _replaced(api: Client, pod: Json) -> bool:
+    names = [each["metadata"]["name"] for each in await pods_of(api, 2)]
+    return pod["metadata"]["name"] not in names
+
+
 async def test_deleted_with_orphans_and_made_again_a_deployment_takes_back_what_was_its(api: Client) -> None:
     await api.create(DEPLOYMENTS, deployment(), "default")
     before = {pod["metadata"]["uid"] for pod in await pods_of(api, 3)}

@@ -1,4 +1,4 @@
-"""The apps group: Deployment, ReplicaSet, DaemonSet.
+"""The apps group: Deployment, ReplicaSet, DaemonSet; and the ReplicationController, which was there before it.
 
 A pod template is kept as the JSON that came (`Json`): controllers copy and hash it, and must lose no field of it.
 """
@@ -63,6 +63,18 @@ class ReplicaSetStatus(Struct, omit_defaults=False):
 
 class ReplicaSet(Object):
     spec: ReplicaSetSpec = msgspec.field(default_factory=ReplicaSetSpec)
+    status: ReplicaSetStatus = msgspec.field(default_factory=ReplicaSetStatus)
+
+
+class ReplicationControllerSpec(Struct, omit_defaults=False):
+    selector: dict[str, str] = {}
+    template: Json = {}
+    replicas: int = 1
+    min_ready_seconds: int = 0
+
+
+class ReplicationController(Object):
+    spec: ReplicationControllerSpec = msgspec.field(default_factory=ReplicationControllerSpec)
     status: ReplicaSetStatus = msgspec.field(default_factory=ReplicaSetStatus)
 
 

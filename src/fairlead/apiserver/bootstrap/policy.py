@@ -13,7 +13,10 @@ WRITE = ("create", "delete", "deletecollection", "patch", "update")
 ALL = ("*",)
 EVENTS = ("", ["events"], ("create", "patch", "update"))
 WORKLOADS = ["deployments", "deployments/scale", "replicasets", "replicasets/scale", "daemonsets"]
-NAMESPACED = ["configmaps", "endpoints", "pods", "serviceaccounts", "services"]
+NAMESPACED = [
+    "configmaps", "endpoints", "pods", "replicationcontrollers", "replicationcontrollers/scale", "serviceaccounts",
+    "services",
+]  # fmt: skip
 
 Rule = tuple[str, list[str], tuple[str, ...]]  # group, resources, verbs
 
@@ -55,9 +58,10 @@ def _metadata(name: str) -> Json:
 VIEWED: tuple[Rule, ...] = (
     (
         "",
-        [*NAMESPACED, "events", "limitranges", "namespaces", "pods/log", "pods/status", "services/status"],
+        [*NAMESPACED, "events", "limitranges", "namespaces", "pods/log"],
         READ,
     ),
+    ("", ["pods/status", "replicationcontrollers/status", "services/status"], READ),
     ("apps", [*WORKLOADS, "deployments/status", "replicasets/status", "daemonsets/status"], READ),
     ("batch", ["jobs", "jobs/status"], READ),
     ("discovery.k8s.io", ["endpointslices"], READ),

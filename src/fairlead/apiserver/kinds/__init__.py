@@ -18,6 +18,7 @@ from fairlead.apiserver.kinds.node import NODE
 from fairlead.apiserver.kinds.pod import POD
 from fairlead.apiserver.kinds.rbac import BETA, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from fairlead.apiserver.kinds.replicaset import REPLICA_SET
+from fairlead.apiserver.kinds.replicationcontroller import REPLICATION_CONTROLLER
 from fairlead.apiserver.kinds.secret import SECRET
 from fairlead.apiserver.kinds.service import SERVICE
 from fairlead.apiserver.kinds.serviceaccount import SERVICE_ACCOUNT
@@ -27,7 +28,7 @@ KINDS: dict[Resource, Kind] = {
     kind.resource: kind
     for kind in (
         NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT, LIMIT_RANGE,
-        DEPLOYMENT, REPLICA_SET, DAEMON_SET, JOB, ENDPOINT_SLICE, LEASE, INGRESS, INGRESS_CLASS,
+        DEPLOYMENT, REPLICA_SET, REPLICATION_CONTROLLER, DAEMON_SET, JOB, ENDPOINT_SLICE, LEASE, INGRESS, INGRESS_CLASS,
         ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING,
         VALIDATING_WEBHOOK_CONFIGURATION, MUTATING_WEBHOOK_CONFIGURATION,
         NEW_EVENT, INGRESS_BETA, INGRESS_EXTENSIONS, INGRESS_CLASS_BETA, *BETA,

@@ -1,4 +1,4 @@
-"""`…/scale` (autoscaling/v1 Scale): the replicas of a Deployment or ReplicaSet, whatever its kind."""
+"""`…/scale` (autoscaling/v1 Scale): the replicas of whatever has replicas."""
 
 import copy
 from typing import Any
@@ -22,7 +22,10 @@ Json = dict[str, Any]
 def scale_of(obj: Json) -> Json:
     metadata = obj["metadata"]
     status: Json = {"replicas": obj.get("status", {}).get("replicas", 0)}
-    if (selector := _selector(obj["spec"].get("selector"))) is not None:
+    given = obj["spec"].get("selector")
+    if obj["kind"] == "ReplicationController":
+        given = {"matchLabels": given}
+    if (selector := _selector(given)) is not None:
         status["selector"] = selector
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     return {

@@ -1,4 +1,4 @@
-"""Deployments, ReplicaSets, DaemonSets; WIDE is what all kinds with a template of pods show."""
+"""Deployments, ReplicaSets, ReplicationControllers, DaemonSets; WIDE is what all kinds with a template of pods show."""
 
 from typing import Any
 
@@ -21,9 +21,9 @@ def _of_containers(field: str) -> Any:
     )
 
 
+CONTAINERS = (wide("Containers", _of_containers("name")), wide("Images", _of_containers("image")))
 WIDE = (
-    wide("Containers", _of_containers("name")),
-    wide("Images", _of_containers("image")),
+    *CONTAINERS,
     wide("Selector", lambda obj, _: selector(obj["spec"].get("selector"))),
 )
 
@@ -35,13 +35,18 @@ DEPLOYMENT_COLUMNS = (
     AGE,
     *WIDE,
 )
-REPLICA_SET_COLUMNS = (
+_REPLICAS = (
     NAME,
     Column("Desired", _replicas, "integer"),
     Column("Current", _status("replicas"), "integer"),
     Column("Ready", _status("readyReplicas"), "integer"),
     AGE,
-    *WIDE,
+)
+REPLICA_SET_COLUMNS = (*_REPLICAS, *WIDE)
+REPLICATION_CONTROLLER_COLUMNS = (
+    *_REPLICAS,
+    *CONTAINERS,
+    wide("Selector", lambda obj, _: pairs(obj["spec"].get("selector"))),
 )
 DAEMON_SET_COLUMNS = (
     NAME,

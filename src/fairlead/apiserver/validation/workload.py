@@ -1,4 +1,4 @@
-"""Deployments, ReplicaSets, DaemonSets: selector, template, strategy (pkg/apis/apps/validation)."""
+"""Deployments, ReplicaSets, ReplicationControllers, DaemonSets: selector, template, strategy (pkg/apis)."""
 
 import re
 from typing import Any
@@ -30,6 +30,18 @@ def validate_deployment(obj: Json) -> list[FieldError]:
 def validate_replica_set(obj: Json) -> list[FieldError]:
     spec = obj["spec"]
     return [*not_negative(spec, "replicas"), *not_negative(spec, "minReadySeconds"), *_workload(spec)]
+
+
+def validate_replication_controller(obj: Json) -> list[FieldError]:
+    """pkg/apis/core/validation, ValidateReplicationControllerSpec; the selector may change."""
+    spec = obj["spec"]
+    errors = [*not_negative(spec, "replicas"), *not_negative(spec, "minReadySeconds")]
+    if not spec.get("selector"):
+        errors.append(required("spec.selector"))
+    elif not selects({"matchLabels": spec["selector"]}, spec["template"]["metadata"].get("labels") or {}):
+        given = spec["template"]["metadata"].get("labels") or {}
+        errors.append(invalid("spec.template.metadata.labels", given, "`selector` does not match template `labels`"))
+    return [*errors, *_template(spec["template"])]
 
 
 def validate_daemon_set(obj: Json) -> list[FieldError]:
@@ -79,7 +91,11 @@ def _workload(spec: Json) -> list[FieldError]:
         elif not errors and not selects(selector, template_labels):
             why = "`selector` does not match template `labels`"
             errors.append(invalid("spec.template.metadata.labels", template_labels, why))
-    errors += labels(template_labels, "spec.template.metadata.labels")
+    return errors + _template(template)
+
+
+def _template(template: Json) -> list[FieldError]:
+    errors = labels(template["metadata"].get("labels"), "spec.template.metadata.labels")
     errors += annotations(template["metadata"].get("annotations"), "spec.template.metadata.annotations")
     errors += validate_pod_spec(template["spec"], "spec.template.spec")
     policy = template["spec"]["restartPolicy"]

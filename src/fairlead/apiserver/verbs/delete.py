@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from fairlead.api.resources import JOBS, REPLICATION_CONTROLLERS
 from fairlead.api.status import ApiError, bad_request, conflict
 from fairlead.apiserver import negotiation
 from fairlead.apiserver.admission import admit_delete
@@ -16,6 +17,10 @@ from fairlead.apiserver.verbs.list import page
 from fairlead.http.server import Response
 
 Json = dict[str, Any]
+
+# Kinds from before there was a garbage collector: what is theirs stays, where nobody says otherwise
+# (DefaultGarbageCollectionPolicy of their strategies).
+LEAVING = (REPLICATION_CONTROLLERS, JOBS)
 
 
 async def delete(call: Call) -> Response:
@@ -95,6 +100,8 @@ def options_of(call: Call) -> tuple[Options, bool]:
     check_propagation(propagation, orphan)
     if orphan is not None:
         propagation = "Orphan" if orphan else "Background"
+    elif not propagation and call.resource in LEAVING:
+        propagation = "Orphan"
     try:
         grace = None if grace is None else int(grace)
     except ValueError:
