@@ -88,11 +88,12 @@ def test_an_image_that_was_loaded_runs(newest: Kubectl, tmp_path: Path) -> None:
 
 def test_somebody_looks_around_with_busybox(newest: Kubectl) -> None:
     """Where no registry can be reached; as the documentation of Services does."""
-    look = "nslookup kubernetes.default.svc.cluster.local && wget -qO- kube-dns.kube-system:9153/metrics"
+    look = "nslookup kubernetes.default && nslookup no.such; wget -T 5 -qO- kube-dns.kube-system:9153/metrics"
     newest.argv("run", "look", "--restart=Never", "--image=busybox:1.28", "--", "sh", "-c", look).ok()
     newest("wait --for=jsonpath={.status.phase}=Succeeded pod/look --timeout=20s").ok()
     seen = newest("logs look").ok().out
     newest("delete pod look").ok()
-    assert "Server:\t\t10.96.0.10" in seen
-    assert "Name:\tkubernetes.default.svc.cluster.local\nAddress: 10.96.0.1\n" in seen
+    assert "Server:    10.96.0.10\nAddress 1: 10.96.0.10 kube-dns.kube-system.svc.cluster.local\n" in seen
+    assert "Name:      kubernetes.default\nAddress 1: 10.96.0.1 kubernetes.default.svc.cluster.local\n" in seen
+    assert "nslookup: can't resolve 'no.such'" in seen
     assert "coredns_dns_requests_total" in seen

@@ -129,6 +129,12 @@ def test_two_services_that_claim_one_address(cluster: Machine, newest: Kubectl, 
     reaches(cluster, f"http://{EXTERNAL}", {second})
 
 
+def test_people_find_kube_proxy_where_the_documentation_looks_for_it(cluster: Machine, newest: Kubectl) -> None:
+    """The page "Debug Services": by ps on a node, and by its mode in its log."""
+    assert "kube-proxy-" in cluster.on_node("node1", "ps", "auxw").ok().out
+    assert "Using nftables Proxier" in newest("logs -n kube-system ds/kube-proxy").ok().out
+
+
 def test_a_node_that_is_going_tells_load_balancers_but_lives(cluster: Machine, newest: Kubectl) -> None:
     def answers(path: str, code: str) -> None:
         ask = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://127.0.0.1:10256{path}")

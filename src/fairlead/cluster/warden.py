@@ -62,6 +62,7 @@ class Warden:
         """`twin`: the guard's pid. Returns when told to end."""
         process.become_subreaper()
         libc.set_process_name("fairlead-warden")
+        libc.set_command_line(f"fairlead warden {self._layout.name}")
         (self._layout.run / "warden.pid").write_text(str(os.getpid()))
         signal.set_wakeup_fd(self._wakeup_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -249,6 +250,7 @@ class Warden:
                 signal.signal(number, signal.SIG_DFL)
             libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 0)
             libc.set_process_name(f"fl-{title}")
+            libc.set_command_line(f"{title} (fairlead {' '.join(argv)})")
             os.environ.update(env)
             gc.enable()
             code = _exit_code(self._run, argv)

@@ -114,6 +114,7 @@ class Supervisor:
             if os.getppid() != parent:
                 os._exit(1)
             libc.set_process_name(f"fl-{child.name}")
+            libc.set_command_line(f"{child.name} (fairlead dns)")
             self._local.forget()
             child.work()
             code = 0

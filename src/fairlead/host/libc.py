@@ -3,6 +3,7 @@
 import ctypes
 import os
 import re
+from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWPID = (
     0x00020000,
@@ -97,3 +98,12 @@ def prctl(option: int, value: int) -> None:
 def set_process_name(name: str) -> None:
     """What `ps -e` and `pkill` see; 15 bytes."""
     _libc.prctl(PR_SET_NAME, ctypes.create_string_buffer(name.encode()[:15]), 0, 0, 0)
+
+
+def set_command_line(text: str) -> None:
+    """What `ps aux` and `pgrep -f` see: written over the argv that the process was started with, as far as there is
+    room (proc_pid_stat(5), 48 and 49: arg_start, arg_end). The last byte stays NUL, or the environment would follow."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    begin, size = int(fields[45]), int(fields[46]) - int(fields[45])
+    if begin and size > 1:
+        ctypes.memmove(begin, text.encode()[: size - 1].ljust(size, b"\0"), size)

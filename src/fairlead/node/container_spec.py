@@ -4,13 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fairlead.api.types.core import Capabilities, Container, Pod, PodSecurityContext, SecurityContext
-from fairlead.node import environment, names
+from fairlead.node import environment
 from fairlead.node.volumes.mounting import Volumes
 from fairlead.runtime.interface import ContainerSpec, Mount
 
 
 def container_spec(
-    pod: Pod, container: Container, attempt: int, *, variables: Mapping[str, str], volumes: Volumes, logs: Path
+    pod: Pod,
+    container: Container,
+    attempt: int,
+    *,
+    hostname: str,
+    variables: Mapping[str, str],
+    volumes: Volumes,
+    logs: Path,
 ) -> ContainerSpec:
     """`attempt` counts from 0; `logs` is the folder of all pods' logs."""
     context = container.security_context or SecurityContext()
@@ -27,7 +34,7 @@ def container_spec(
         image=container.image,
         command=tuple(environment.expanded(container.command, variables)),
         args=tuple(environment.expanded(container.args, variables)),
-        env=(("HOSTNAME", names.hostname(pod)), *variables.items()),
+        env=(("HOSTNAME", hostname), *variables.items()),
         working_dir=container.working_dir,
         mounts=_mounts(container, volumes),
         log_path=str(folder / f"{attempt}.log"),

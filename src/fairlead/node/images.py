@@ -1,6 +1,7 @@
 """Images for a pod's containers: here already, pulled, made here, or refused; told in the kubelet's words."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -54,11 +55,15 @@ class Images:
             tell("Normal", "Pulling", f'Pulling image "{name}"')
             began = time.time()
             try:
-                image = await asyncio.to_thread(self._get, name, alias if self._aliases else None)
+                image = await asyncio.to_thread(self._get, name, alias if self._aliases else None, there)
             except ImageFault as fault:
-                if there is not None and there.labels.get(BUILT_FROM):
-                    # There is no registry that this one came from; what `Always` wants to know, nobody can answer.
-                    tell("Normal", "Pulled", f'Container image "{name}" already present on machine{_origin(there)}')
+                if there is not None and (there.labels.get(BUILT_FROM) or isinstance(fault, RegistryUnreachable)):
+                    # What `Always` wants to know, nobody can answer: there is no registry that this one came from, or
+                    # none in reach. A kubelet gives up here; on a machine without a way out, where `latest` means
+                    # `Always`, no image that was loaded under that tag would ever run.
+                    why = "" if there.labels.get(BUILT_FROM) else f" ({fault})"
+                    text = f'Container image "{name}" already present on machine{_origin(there)}{why}'
+                    tell("Normal", "Pulled", text)
                     return there
                 known = self._backoffs.get(name)
                 self._backoffs[name] = (backoff.following(known[0] if known else None, began), time.time())
@@ -74,9 +79,12 @@ class Images:
 
     async def _there(self, name: str, alias: str | None) -> Image | None:
         """An alias leads to what is made of this machine's packages as they are now; without aliases, an image that was
-        made for one is not the one that is wanted."""
+        made for one is not the one that is wanted. A fallback, too, follows what it is made of."""
         there = self._store.resolve(name)
         if alias is None:
+            if there is not None and there.labels.get(BUILT_FROM) and (fallback := fallback_of(name)):
+                with contextlib.suppress(ImageFault):  # its packages are gone; what was made of them serves
+                    return await asyncio.to_thread(self._make, name, fallback)
             return there
         if not self._aliases:
             return None if there is not None and there.labels.get(BUILT_FROM) else there
@@ -87,15 +95,15 @@ class Images:
             self._store.tag(made.reference, name)
         return self._store.resolve(name)
 
-    def _get(self, name: str, alias: str | None) -> Image:
-        """Runs in a thread of its own."""
+    def _get(self, name: str, alias: str | None, there: Image | None) -> Image:
+        """Runs in a thread of its own. A fallback never takes the place of what somebody loaded under its name."""
         if alias is not None:
             return self._make(name, alias)
         try:
             return self._source.pull(name)
         except RegistryUnreachable as fault:
             fallback = fallback_of(name)
-            if fallback is None:
+            if fallback is None or (there is not None and not there.labels.get(BUILT_FROM)):
                 raise
             try:
                 return self._make(name, fallback)

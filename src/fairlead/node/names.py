@@ -10,6 +10,7 @@ from typing import Final
 from fairlead.api.types.core import HostAlias, Pod, PodDNSConfig
 
 MAX_HOSTNAME: Final = 63
+MAX_NODENAME: Final = 64  # uname(2): what the kernel keeps
 MAX_NAMESERVERS: Final = 3
 MAX_SEARCHES: Final = 32
 _HEADER: Final = "# Kubernetes-managed hosts file.\n"
@@ -36,6 +37,23 @@ class Resolver:
 def hostname(pod: Pod) -> str:
     """The pod's own name, cut to what a host name may be, unless the spec gives one."""
     return pod.spec.hostname or pod.metadata.name[:MAX_HOSTNAME].rstrip("-.")
+
+
+def kernel_hostname(pod: Pod, node: str, cluster_domain: str) -> str:
+    """What `hostname` prints in the pod, and $HOSTNAME is: with setHostnameAsFQDN the whole name, where there is one
+    that the kernel can keep. Raises ValueError."""
+    if pod.spec.host_network:
+        return node
+    name, zone = hostname(pod), domain(pod, cluster_domain)
+    if not (zone and pod.spec.set_hostname_as_fqdn):
+        return name
+    whole = f"{name}.{zone}"
+    if len(whole) > MAX_NODENAME:
+        raise ValueError(
+            f"Failed to construct FQDN from pod hostname and cluster domain, FQDN {whole} is too long"
+            f" ({MAX_NODENAME} characters is the max, {len(whole)} characters requested)"
+        )
+    return whole
 
 
 def domain(pod: Pod, cluster_domain: str) -> str:

@@ -198,16 +198,16 @@ class PodWorker:
     async def _create_sandbox(self, attempt: int) -> None:
         pod, agent = self.pod, self._agent
         host = pod.spec.host_network
-        spec = SandboxSpec(
-            id=f"{pod.metadata.uid}-{attempt}",
-            pod_uid=pod.metadata.uid,
-            namespace=pod.metadata.namespace,
-            name=pod.metadata.name,
-            attempt=attempt,
-            hostname=agent.options.node_name if host else names.hostname(pod),
-            host_network=host,
-        )
         try:
+            spec = SandboxSpec(
+                id=f"{pod.metadata.uid}-{attempt}",
+                pod_uid=pod.metadata.uid,
+                namespace=pod.metadata.namespace,
+                name=pod.metadata.name,
+                attempt=attempt,
+                hostname=self._hostname(),
+                host_network=host,
+            )
             await self._prepare_volumes()
             record = agent.sandbox_runtime(pod).create_sandbox(spec)
             if host:
@@ -220,7 +220,7 @@ class PodWorker:
             agent.records.save(record)
             await agent.publish_host_ports(record.host_ports)
             self._write_name_files(record.ips)
-        except (SourceError, OSError, ApiError, RuntimeFault, NoAddressError) as error:
+        except (SourceError, OSError, ApiError, RuntimeFault, NoAddressError, ValueError) as error:
             mount = isinstance(error, SourceError | ApiError)
             reason = "FailedMount" if mount else "FailedCreatePodSandBox"
             text = f"MountVolume.SetUp failed: {error}" if mount else f"Failed to create pod sandbox: {error}"
@@ -325,7 +325,18 @@ class PodWorker:
         services = agent.service_variables(self.pod)
         variables = environment.variables(container, self._self(self._ips), self._sources, services)
         logs = Path(agent.options.state_dir) / "logs"
-        return container_spec(self.pod, container, attempt, variables=variables, volumes=self._volumes, logs=logs)
+        return container_spec(
+            self.pod,
+            container,
+            attempt,
+            hostname=self._hostname(),
+            variables=variables,
+            volumes=self._volumes,
+            logs=logs,
+        )
+
+    def _hostname(self) -> str:
+        return names.kernel_hostname(self.pod, self._agent.options.node_name, self._agent.options.cluster_domain)
 
     # Probes.
 

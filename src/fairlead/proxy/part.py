@@ -114,6 +114,7 @@ class Proxy:
     def _tell_start(self) -> None:
         involved = {"kind": "Node", "name": self._options.node_name, "uid": self._options.node_name}
         self._recorder.event(involved, "Normal", "Starting", "")
+        log.info("Using %s Proxier", self.mode_name)  # kube-proxy's words, by which people learn the mode from a log
         if self._fallback:
             wanted, serving = self._options.mode, self.mode_name
             message = f'cannot use the proxy mode "{wanted}", falling back to "{serving}": {self._fallback}'
@@ -177,6 +178,7 @@ class Proxy:
             if not self._last_sync:
                 self._rules.take_over()
                 self._tend()
+                log.info("all %d Services are programmed", len(changes))
             self._last_sync = time.monotonic()
             self._metrics.synced(done)
             self._metrics.services(changes)

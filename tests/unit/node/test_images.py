@@ -136,3 +136,26 @@ async def test_never_means_never(tmp_path: Path) -> None:
             await images.ensure(_container(name, "Never"), told)
         assert fault.value.reason == "ErrImageNeverPull"
     assert source.asked == []
+
+
+@pytest.mark.parametrize("name", ["registry.k8s.io/serve_hostname:latest", "nginx:latest"])
+async def test_what_was_loaded_runs_though_it_is_always_to_be_asked_for_and_nobody_answers(
+    tmp_path: Path, name: str
+) -> None:
+    images, source, told = _parts(tmp_path, (name,))
+    loaded = source.pull(name)
+    source.registry = None
+    assert (await images.ensure(_container(name, "Always"), told)).id == loaded.id
+    assert told.reasons == ["Pulling", "Pulled"]
+    assert told[1][2] == f'Container image "{name}" already present on machine (no route to host)'
+    source.registry = ()
+    with pytest.raises(ImageFault, match="not found"):
+        await images.ensure(_container(name, "Always"), told)
+
+
+async def test_a_fallback_follows_what_it_is_made_of(tmp_path: Path) -> None:
+    images, source, told = _parts(tmp_path, None)
+    before = await images.ensure(_container("busybox:1.28"), told)
+    source.version = 2
+    after = await images.ensure(_container("busybox:1.28", "Never"), told)
+    assert after.id != before.id

@@ -72,3 +72,15 @@ def test_a_long_name_is_cut_to_what_a_host_name_may_be() -> None:
     spec = pod()
     spec.metadata.name = "a" * 62 + "-b"
     assert names.hostname(spec) == "a" * 62
+
+
+def test_a_pod_is_called_as_it_says_and_one_on_the_nodes_network_as_the_node() -> None:
+    def name(**spec: object) -> str:
+        return names.kernel_hostname(pod(**spec), "node1", "cluster.local")
+
+    assert name(hostname="a", subdomain="db") == "a"
+    assert name(hostname="a", subdomain="db", setHostnameAsFQDN=True) == "a.db.dev.svc.cluster.local"
+    assert name(hostname="a", setHostnameAsFQDN=True) == "a"
+    assert name(hostNetwork=True, hostname="a", subdomain="db", setHostnameAsFQDN=True) == "node1"
+    with pytest.raises(ValueError, match=r"is too long \(64 characters is the max, 75 characters requested\)"):
+        name(hostname="a" * 50, subdomain="db", setHostnameAsFQDN=True)

@@ -292,6 +292,7 @@ class PodSpec(Struct):
     image_pull_secrets: list[LocalObjectReference] = []
     hostname: str = ""
     subdomain: str = ""
+    set_hostname_as_fqdn: bool | None = msgspec.field(default=None, name="setHostnameAsFQDN")
     affinity: Json | None = None
     scheduler_name: str = "default-scheduler"
     tolerations: list[Toleration] = []

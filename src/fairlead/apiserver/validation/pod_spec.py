@@ -29,7 +29,9 @@ def validate_pod_spec(spec: Json, path: str) -> list[FieldError]:
         errors.append(not_supported(f"{path}.restartPolicy", spec["restartPolicy"], RESTART))
     if spec["dnsPolicy"] not in DNS:
         errors.append(not_supported(f"{path}.dnsPolicy", spec["dnsPolicy"], DNS))
-    if spec["dnsPolicy"] == "None" and not (spec.get("dnsConfig") or {}).get("nameservers"):
+    if spec["dnsPolicy"] == "None" and spec.get("dnsConfig") is None:
+        errors.append(required(f"{path}.dnsConfig", "must provide `dnsConfig` when `dnsPolicy` is None"))
+    elif spec["dnsPolicy"] == "None" and not spec["dnsConfig"].get("nameservers"):
         why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
         errors.append(required(f"{path}.dnsConfig.nameservers", why))
     if (seconds := spec.get("activeDeadlineSeconds")) is not None and seconds < 1:

@@ -30,7 +30,8 @@ TOOLS = (
     "sh", "bash", "cat", "ls", "echo", "cp", "mv", "rm", "mkdir", "chmod", "ln", "touch", "head", "tail", "wc", "sort",
     "grep", "sed", "id", "env", "date", "sleep", "true", "false", "hostname", "uname", "pwd", "test", "printf", "tee",
     "kill", "ps", "curl", "nc", "ip", "find", "expr", "seq", "basename", "dirname", "stat", "cut", "tr", "tty", "stty",
-    "tar", "gzip",
+    "tar", "gzip", "printenv", "getent", "awk", "xargs", "which", "uniq", "base64", "md5sum", "sha256sum", "readlink",
+    "realpath", "mktemp", "timeout", "rmdir", "chown", "whoami", "nproc", "df", "du", "dd", "od", "less", "wget",
 )  # fmt: skip
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}.get(os.uname().machine, os.uname().machine)

@@ -19,6 +19,9 @@ ALIASES = {
 }
 FALLBACKS = {
     "docker.io/library/busybox": "busybox",
+    "gcr.io/google-containers/busybox": "busybox",  # the names by which Kubernetes' documentation calls it
+    "registry.k8s.io/busybox": "busybox",
+    "k8s.gcr.io/busybox": "busybox",
     "docker.io/library/nginx": "nginx",
     "docker.io/library/tomcat": "tomcat",
 }

@@ -124,7 +124,7 @@ def test_names_of_images() -> None:
         assert fallback_of(name) is None
     for name in ("registry.k8s.io/ingress-nginx/kube-webhook-certgen:v1.6.9", "jettech/kube-webhook-certgen:v1.5.0"):
         assert alias_of(name) == "webhook-certificate"
-    assert fallback_of("busybox") == "busybox"
+    assert fallback_of("busybox") == fallback_of("gcr.io/google-containers/busybox") == "busybox"
     assert fallback_of("tomcat:8.5-jre10-slim") == fallback_of("docker.io/library/tomcat") == "tomcat"
     for name in ("example.org/nginx:1", "someone/tomcat", "UPPER", ""):
         assert alias_of(name) is fallback_of(name) is None
