@@ -182,3 +182,20 @@ def test_a_configuration_that_is_refused_is_told_and_services_go_on(
         assert newest("get pods -n kube-system -l k8s-app=kube-proxy").ok().out.count("1/1") == 3
 
     eventually(serves_again, 60)
+
+
+def test_services_and_pods_are_reached_through_the_api_server(newest: Kubectl, application: dict[str, str]) -> None:
+    """As the documentation's `access cluster services` does, and `kubectl proxy`'s users."""
+    apply(newest, service("web", selector={"app": "nginx-pod"}))
+    space = "/api/v1/namespaces/dev"
+    name, address = next(iter(application.items()))
+
+    def served() -> None:
+        found = newest(f"get --raw {space}/services/http:web:80/proxy/index.html")
+        assert found.out.strip() in application.values(), found.err
+
+    eventually(served, 15)
+    assert newest(f"get --raw {space}/pods/{name}/proxy/").ok().out.strip() == address
+    assert "error trying to reach service" in newest(f"get --raw {space}/pods/{name}:81/proxy/").err
+    nobody = newest(f"get --raw {space}/services/web:81/proxy/")
+    assert 'no service port 81 found for service "web"' in nobody.err

@@ -96,12 +96,12 @@ PODS = _core(
     "Pod",
     "po",
     categories=ALL,
-    subresources=("status", "binding", "eviction", "log", "exec", "attach", "portforward"),
+    subresources=("status", "binding", "eviction", "log", "exec", "attach", "portforward", "proxy"),
 )
 REPLICATION_CONTROLLERS = _core(
     "replicationcontrollers", "ReplicationController", "rc", categories=ALL, subresources=("status", "scale")
 )
-SERVICES = _core("services", "Service", "svc", categories=ALL, subresources=("status",))
+SERVICES = _core("services", "Service", "svc", categories=ALL, subresources=("status", "proxy"))
 ENDPOINTS = _core("endpoints", "Endpoints", "ep")
 CONFIGMAPS = _core("configmaps", "ConfigMap", "cm")
 SECRETS = _core("secrets", "Secret")

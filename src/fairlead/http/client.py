@@ -27,11 +27,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class StreamedAnswer:
-    """`chunks` yields the body as it arrives."""
+    """`chunks` yields the body as it arrives. `fields`: the headers as they came, in order, none joined to another."""
 
     status: int
     headers: dict[str, str]
     chunks: AsyncIterator[bytes]
+    fields: list[tuple[str, str]]
 
 
 class _Connection(asyncio.Protocol):
@@ -43,6 +44,7 @@ class _Connection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser
         self._head: asyncio.Future[tuple[int, dict[str, str]]] | None = None
         self._headers: dict[str, str] = {}
+        self.fields: list[tuple[str, str]] = []
         self._arrived = asyncio.Event()
         self._chunks: list[bytes] = []
         self._complete = False
@@ -96,6 +98,7 @@ class _Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self.fields.append((key, text))
         known = self._headers.get(key)
         self._headers[key] = text if known is None else f"{known}, {text}"
 
@@ -119,6 +122,7 @@ class _Connection(asyncio.Protocol):
         """Writes a request and waits for the head of its answer."""
         self._parser = httptools.HttpResponseParser(self)
         self._headers = {}
+        self.fields = []
         self._chunks = []
         self._complete = False
         self._arrived.clear()
@@ -209,7 +213,7 @@ class HttpClient:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 status, answered = await connection.send(self._render(method, target, headers or {}, body))
-            yield StreamedAnswer(status, answered, connection.chunks())
+            yield StreamedAnswer(status, answered, connection.chunks(), connection.fields)
         finally:
             self._drop(connection)
 

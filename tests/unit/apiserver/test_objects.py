@@ -45,6 +45,20 @@ async def test_a_dry_run_answers_and_stores_nothing(api: Api) -> None:
     assert await api.get(f"{CORE}/services/x") == again
 
 
+@pytest.mark.parametrize("version", ["v1", "meta.k8s.io/v1", "networking.k8s.io/v1", "networking.k8s.io/v1beta1", None])
+async def test_options_of_a_deletion_come_by_any_name(api: Api, version: str | None) -> None:
+    """client-go's typed clients send them as of the resource's group."""
+    classes = "/apis/networking.k8s.io/v1/ingressclasses"
+    made = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "x"}}
+    await api.create(classes, {**made, "spec": {"controller": "example.org/x"}})
+    options = {"kind": "DeleteOptions", "preconditions": {"uid": "another"}}
+    if version is not None:
+        options["apiVersion"] = version
+    (await api("DELETE", f"{classes}/x", options)).failed(409, "Conflict")
+    del options["preconditions"]
+    (await api("DELETE", f"{classes}/x", options)).ok()
+
+
 async def test_what_changes_nothing_is_not_written(api: Api) -> None:
     made = await api.create(MAPS, config_map(data={"a": "1"}))
     same = (await api("PUT", f"{MAPS}/x", made)).ok()

@@ -70,7 +70,11 @@ VIEWED: tuple[Rule, ...] = (
 )
 EDITED: tuple[Rule, ...] = (
     *VIEWED,
-    ("", ["pods/attach", "pods/exec", "pods/portforward", "pods/eviction", "secrets"], (*READ, *WRITE)),
+    (
+        "",
+        ["pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "pods/eviction", "secrets", "services/proxy"],
+        (*READ, *WRITE),
+    ),
     ("", [*NAMESPACED, "events"], WRITE),
     ("", ["serviceaccounts/token"], ("create",)),
     ("apps", WORKLOADS, WRITE),

@@ -25,7 +25,7 @@ _SUBRESOURCES: dict[str, tuple[tuple[str, str, str] | None, tuple[str, ...]]] = 
     "exec": (("", "v1", "PodExecOptions"), ("create", "get")),
     "attach": (("", "v1", "PodAttachOptions"), ("create", "get")),
     "portforward": (("", "v1", "PodPortForwardOptions"), ("create", "get")),
-    "proxy": (("", "v1", "NodeProxyOptions"), ("create", "delete", "get", "patch", "update")),
+    "proxy": (("", "v1", "ProxyOptions"), ("create", "delete", "get", "patch", "update")),
 }
 
 
@@ -55,6 +55,13 @@ def is_beneath_a_version(path: str) -> bool:
         case ["apis", group, version, *_]:
             return version in _groups().get(group, ())
     return False
+
+
+def _spoken(row: Resource, subresource: str) -> tuple[tuple[str, str, str] | None, tuple[str, ...]]:
+    spoken, verbs = _SUBRESOURCES[subresource]
+    if spoken is not None and spoken[2] == "ProxyOptions":
+        spoken = ("", "v1", f"{row.kind}ProxyOptions")
+    return spoken, verbs
 
 
 @cache
@@ -102,7 +109,7 @@ def _resources(group: str, version: str) -> bytes:
             entry["categories"] = list(row.categories)
         found.append(entry)
         for name in row.subresources:
-            spoken, verbs = _SUBRESOURCES[name]
+            spoken, verbs = _spoken(row, name)
             entry = {
                 "name": f"{row.plural}/{name}",
                 "singularName": "",
@@ -158,7 +165,7 @@ def _discovered(row: Resource) -> Json:
     if row.subresources:
         subresources = []
         for name in row.subresources:
-            spoken, verbs = _SUBRESOURCES[name]
+            spoken, verbs = _spoken(row, name)
             group, version, kind = spoken or (row.group, row.version, row.kind)
             subresources.append(
                 {

@@ -20,5 +20,5 @@ SUBRESOURCES: dict[str, dict[str, Verb]] = {
     "exec": {"get": pod_streams.execute, "create": pod_streams.execute},
     "attach": {"get": pod_streams.attach, "create": pod_streams.attach},
     "portforward": {"get": pod_streams.port_forward, "create": pod_streams.port_forward},
-    "proxy": dict.fromkeys(("get", "create", "update", "patch", "delete"), proxy.proxy),
+    "proxy": dict.fromkeys(("get", "create", "update", "patch", "delete", "options"), proxy.proxy),
 }

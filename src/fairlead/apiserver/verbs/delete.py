@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from fairlead.api.resources import JOBS, REPLICATION_CONTROLLERS
+from fairlead.api.resources import JOBS, REPLICATION_CONTROLLERS, of_group
 from fairlead.api.status import ApiError, bad_request, conflict
 from fairlead.apiserver import negotiation
 from fairlead.apiserver.admission import admit_delete
@@ -112,8 +112,9 @@ def options_of(call: Call) -> tuple[Options, bool]:
 
 
 def _options_version(call: Call) -> str:
-    """Clients send DeleteOptions as of the resource's group, of `v1` or of `meta.k8s.io/v1`."""
-    return "v1" if b"meta.k8s.io" not in call.request.body else "meta.k8s.io/v1"
+    """Clients send DeleteOptions as of the resource's own group (client-go), of `v1` or of `meta.k8s.io/v1`."""
+    named = {each.group_version for each in of_group(call.resource.group)} | {"meta.k8s.io/v1"}
+    return max((each for each in named if each.encode() in call.request.body), key=len, default="v1")
 
 
 def _check(call: Call, metadata: Json, options: Options, name: str) -> None:
