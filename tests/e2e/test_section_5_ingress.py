@@ -122,6 +122,7 @@ def test_upstreams_manifests_make_twelve_objects_and_a_controller_that_runs_soon
 def test_the_controller_is_user_101_and_may_only_bind_ports(walk: Walk) -> None:
     looked = "exec -n ingress-nginx deploy/nginx-ingress-controller -- "
     assert "uid=101(www-data) gid=101(www-data)" in walk.kubectl(looked + "id").ok().out
+    assert "nginx version: nginx/" in walk.kubectl(looked + "/nginx-ingress-controller --version").ok().out
     status = walk.kubectl(looked + "cat /proc/1/status").ok().out
     assert "CapEff:\t0000000000000000\n" in status
     assert "CapBnd:\t0000000000000400\n" in status  # cap_net_bind_service alone

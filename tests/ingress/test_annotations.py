@@ -293,6 +293,9 @@ def test_somebody_else_judges(cluster: World, servers: dict[str, EchoServer]) ->
         assert asked["headers"]["x-original-url"] == "http://judged-good.test/"
         assert asked["headers"]["x-original-method"] == "GET"
         cluster.settled(lambda: _is(cluster.client.get("http://judged-bad.test/").status, 403))
+        cluster.apply(ingress("unjudged", {"unjudged.test": [path("one")]},
+                              annotations={"auth-url": "http://nobody.dev.svc.cluster.local/"}))  # fmt: skip
+        cluster.settled(lambda: _is(cluster.client.get("http://unjudged.test/").status, 500))
         cluster.settled(lambda: _is(cluster.client.get("http://judged-who.test/x?y").status, 302))
         location = cluster.client.get("http://judged-who.test/x?y").headers["location"]
         assert location == "http://login.test/start?rd=http%3A%2F%2Fjudged-who.test%2Fx%3Fy"

@@ -1,5 +1,6 @@
 """The ConfigMap's keys, while requests go on: some hold at once, some once nginx has reloaded."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -57,6 +58,24 @@ def test_a_reload_loses_no_request(settings: World) -> None:
     settings.until(compressed)
 
 
+def test_headers_of_a_config_map_are_evaluated_as_nginx_would(settings: World) -> None:
+    data = {"X-Request-Start": "t=${msec}", "X-Kept": "$5 ${host $nothing_known", "X-Who": "$namespace/$host}"}
+    metadata = {"name": "custom-headers", "namespace": "dev"}
+    settings.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    both = {"proxy-set-headers": "dev/custom-headers", "add-headers": "dev/custom-headers"}
+    write(settings, both)
+
+    def told(headers: dict[str, str]) -> bool:
+        return re.fullmatch(r"t=\d+\.\d{3}", headers.get("x-request-start", "")) is not None
+
+    settings.until(lambda: told(settings.client.get("http://set.test/").headers))
+    got = settings.client.get("http://set.test/")
+    assert told(got.json["headers"])
+    for headers in (got.headers, got.json["headers"]):
+        assert headers["x-kept"] == "$5 ${host $nothing_known"
+        assert headers["x-who"] == "dev/set.test}"
+
+
 def test_a_range_holds_for_all_hosts(settings: World) -> None:
     write(settings, {"denylist-source-range": CLIENTS[0]})
     settings.until(lambda: settings.client.get("http://set.test/", source=CLIENTS[0]).status == 403)
@@ -73,6 +92,7 @@ def test_what_cannot_be_taken_is_told_and_changes_nothing(settings: World) -> No
 
 def test_what_nginx_holds_outlives_a_reload(settings: World) -> None:
     """A reload reads no snapshot: shared memory is newer."""
+    assert "server" not in settings.client.get("http://set.test/").headers
     write(settings, {"server-tokens": "true"})
     settings.until(lambda: "nginx/" in settings.client.get("http://set.test/").headers.get("server", ""))
     assert settings.client.get("http://set.test/").status == 200

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +39,24 @@ class Flags(click.Group):
         return super().parse_args(ctx, kept)
 
 
+def _version() -> str:
+    """In the form of ingress-nginx's, which its documentation asks for by `kubectl exec`."""
+    import fairlead
+
+    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or "nginx"
+    try:
+        nginx = subprocess.run([program, "-v"], capture_output=True, text=True, check=False).stderr.strip()
+    except OSError:
+        nginx = "nginx is not installed here"
+    line = "-" * 79
+    return f"""\
+{line}
+NGINX Ingress controller
+  Release:       {fairlead.__version__} (Fairlead's, in place of ingress-nginx)
+  {nginx}
+{line}"""
+
+
 @click.group(cls=Flags, invoke_without_command=True)
 @KUBECONFIG
 @click.option("--configmap", help="namespace/name of the settings.")
@@ -66,10 +86,14 @@ class Flags(click.Group):
 @click.option("--validating-webhook-certificate", "webhook_certificate", help="A PEM file.")
 @click.option("--validating-webhook-key", "webhook_key", help="A PEM file.")
 @click.option("--apiserver-host", hidden=True)
+@click.option("--version", "version", is_flag=True, help="Show what this is and which nginx it runs.")
 @click.pass_context
 def ingress(context: click.Context, /, **given: Any) -> None:
     """Serve Ingresses by nginx (a drop-in for ingress-nginx)."""
     if context.invoked_subcommand is not None:
+        return
+    if given["version"]:
+        click.echo(_version())
         return
     from fairlead.ingress.options import Options, target_of_default
     from fairlead.ingress.part import serve

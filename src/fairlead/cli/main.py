@@ -21,6 +21,8 @@ class Group(click.Group):
         except BrokenPipeError:  # who read our output has had enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(141) from None
+        except click.ClickException:  # tells itself
+            raise
         except Exception as error:
             if _is_expected(error):
                 click.echo(f"error: {error}", err=True)
@@ -32,13 +34,17 @@ def _is_expected(error: Exception) -> bool:
     """Faults of the input or the machine, each with a text of its own."""
     from fairlead.api.status import ApiError
     from fairlead.client.config import ConfigError
-    from fairlead.cluster.bringup import ClusterError
-    from fairlead.cluster.explain import ExplainError
-    from fairlead.cluster.running import NotRunningError
-    from fairlead.runtime.interface import RuntimeFault
 
-    known = (ApiError, ClusterError, ConfigError, ExplainError, NotRunningError, RuntimeFault, OSError)
-    return isinstance(error, known)
+    if isinstance(error, ApiError | ConfigError | OSError):
+        return True
+    try:
+        from fairlead.cluster.bringup import ClusterError
+        from fairlead.cluster.explain import ExplainError
+        from fairlead.cluster.running import NotRunningError
+        from fairlead.runtime.interface import RuntimeFault
+    except ImportError:  # an image has what its part needs
+        return False
+    return isinstance(error, ClusterError | ExplainError | NotRunningError | RuntimeFault)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -64,3 +64,12 @@ def test_a_flag_that_nobody_has_is_an_error(started: list[Options]) -> None:
     result = CliRunner().invoke(command.ingress, ["--no-such-flag=1"])
     assert result.exit_code == 2
     assert "--no-such-flag" in result.output
+
+
+def test_its_version_is_told_in_the_form_of_ingress_nginx(started: list[Options]) -> None:
+    result = CliRunner().invoke(command.ingress, ["--version"], catch_exceptions=False)
+    assert result.exit_code == 0
+    line, title, release, nginx, last = result.output.splitlines()
+    assert line == last == "-" * 79
+    assert (title, release.split()[0], nginx.split()[0]) == ("NGINX Ingress controller", "Release:", "nginx")
+    assert not started

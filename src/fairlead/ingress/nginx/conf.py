@@ -144,7 +144,7 @@ http {{
         server_name _;
 {_listen(place, static)}
         ssl_certificate_by_lua_block {{ require("fairlead.certificate").serve() }}
-        header_filter_by_lua_block {{ require("fairlead.response").filter() }}
+        header_filter_by_lua_block {{ {_server(static)}require("fairlead.response").filter() }}
         log_by_lua_block {{ require("fairlead.metrics").log() }}
 
         location = /_fairlead/declared {{
@@ -175,6 +175,11 @@ http {{
     }}
 }}
 """
+
+
+def _server(static: Static) -> str:
+    """ingress-nginx tells nobody that it is nginx, unless asked to; what an endpoint calls itself nginx drops."""
+    return "" if static.server_tokens else 'ngx.header["Server"] = nil; '
 
 
 def _variables() -> str:

@@ -61,7 +61,7 @@ def make(store: ImageStore, package: str) -> Image:
 
 def _inventory(package: str) -> tuple[Recipe, dict[str, str]]:
     """The recipe, and the packages that it takes with their versions, its own first."""
-    recipe = RECIPES.get(package) or Recipe((package,), ("/bin/sh",))
+    recipe = RECIPES.get(package) or Recipe((package,), ("/bin/sh",), whole=True)
     known = packages.versions([*recipe.packages, *recipe.also, *recipe.perhaps])
     main = next((name for name in recipe.packages if name in known), None)
     missing = [name for name in recipe.also if name not in known]
@@ -157,7 +157,8 @@ def _fill(tar: tarfile.TarFile, recipe: Recipe, installed: list[str]) -> None:
     for folder in recipe.folders:
         tree.folder(folder)
     main, *also = installed
-    listed = packages.files([main, *packages.own_dependencies(main), *also])
+    needed = packages.all_dependencies(main) if recipe.whole else packages.own_dependencies(main)
+    listed = packages.files([main, *needed, *also])
     wanted = [path for path in listed if not path.startswith(recipe.left_out)]
     wanted += [found for tool in TOOLS if (found := packages.program(tool))]
     for path in wanted:

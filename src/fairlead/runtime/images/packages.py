@@ -39,7 +39,11 @@ def dependencies(package: str) -> list[str]:
     done = subprocess.run(
         ["dpkg-query", "--show", "--showformat=${Depends}", package], capture_output=True, text=True, check=False
     )
-    return [name for part in done.stdout.split(",") if (name := re.split(r"[ (|:]", part.strip())[0])]
+    return _names(done.stdout)
+
+
+def _names(depends: str) -> list[str]:
+    return [name for part in depends.split(",") if (name := re.split(r"[ (|:]", part.strip())[0])]
 
 
 def own_dependencies(package: str) -> list[str]:
@@ -48,6 +52,25 @@ def own_dependencies(package: str) -> list[str]:
     names = [name for name in dependencies(package) if name.startswith(stem)]
     own = [name for name in names if name in versions(names)] if names else []
     return own + [other for name in own for other in own_dependencies(name)]
+
+
+def all_dependencies(package: str) -> list[str]:
+    """Everything installed that it needs, but for what is the system's own: an image has no dpkg and no accounts."""
+    done = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${Package}\t${Priority}\t${Pre-Depends},${Depends}\n"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    known = {name: depends for name, priority, depends in rows if priority not in ("required", "important")}
+    found: list[str] = []
+    waiting = [package]
+    while waiting:
+        needed = [each for each in _names(known[waiting.pop()]) if each in known and each not in found]
+        found += needed
+        waiting += needed
+    return found
 
 
 def program(name: str) -> str | None:

@@ -18,7 +18,7 @@ def no_facts() -> Iterable[str]:
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """`packages`: which one provides it, the first that is installed; `also` are needed beside it, and come whole;
-    `perhaps` come where they are installed.
+    `perhaps` come where they are installed. With `whole`, everything comes that they depend on.
 
     `files`, `programs` (files that can be run) and `links` go over the packages' own; what matches `left_out`
     (beginnings of paths) does not come along. `copies` are further files, `own` those that change more often than all
@@ -31,6 +31,7 @@ class Recipe:
     command: tuple[str, ...]
     also: tuple[str, ...] = ()
     perhaps: tuple[str, ...] = ()
+    whole: bool = False
     entrypoint: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     programs: dict[str, str] = field(default_factory=dict)

@@ -68,7 +68,12 @@ def test_the_controllers_image_has_all_that_it_runs(store: ImageStore) -> None:
     # cap_net_bind_service, as whoever it runs (capability.h, VFS_CAP_REVISION_2)
     capability = os.getxattr(_inside(made, "/usr/sbin/nginx"), "security.capability")
     assert capability[:8] == bytes.fromhex("0100000200040000")
-    for path in ("usr/lib/nginx/modules/ngx_http_lua_module.so", "usr/share/lua/5.1/resty/core.lua", "wait-shutdown"):
+    for path in (
+        "usr/local/lib/libmimalloc.so",
+        "usr/lib/nginx/modules/ngx_http_lua_module.so",
+        "usr/share/lua/5.1/resty/core.lua",
+        "wait-shutdown",
+    ):
         assert _inside(made, path).is_file()
     base, own = made.layers
     assert _run(base, python.PROGRAM, "-c", "import ssl, json, asyncio, ctypes; print('there')") == "there\n"
@@ -76,6 +81,13 @@ def test_the_controllers_image_has_all_that_it_runs(store: ImageStore) -> None:
     code = "import fairlead.ingress.part, fairlead.cli.main, sys; print(sys.modules['msgspec'].__file__)"
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, env=paths, check=False)
     assert done.stdout.startswith(f"{base}{python.LIBRARIES}"), done.stderr
+
+
+def test_a_package_without_a_recipe_comes_with_all_that_it_depends_on() -> None:
+    needed = packages.all_dependencies("bind9-dnsutils")
+    assert {"bind9-libs", "libuv1"} <= {*needed}
+    assert not {"dpkg", "adduser", "passwd"} & {*needed}
+    assert len(needed) == len({*needed})
 
 
 @pytest.mark.skipif("tomcat10-common" not in packages.versions(["tomcat10-common"]), reason="needs tomcat10-common")

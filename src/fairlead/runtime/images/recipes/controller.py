@@ -4,6 +4,7 @@ As there: the program is `/nginx-ingress-controller`, 101 is www-data, nginx may
 root, and `/wait-shutdown` is what the published manifests run before a pod stops.
 """
 
+import os
 from collections.abc import Iterator
 
 from fairlead.runtime.images import python
@@ -11,7 +12,7 @@ from fairlead.runtime.images.recipe import Copy, Recipe
 
 # Process 1 is a shell that passes the signal on, as upstream's is dumb-init: a program that is process 1 itself does
 # not hear of its end before it has begun to listen (pid_namespaces(7)). What a shell starts behind itself ignores
-# SIGQUIT, by which nginx is told to drain, unless that is undone. Upstream's manifests preload an allocator.
+# SIGQUIT, by which nginx is told to drain, unless that is undone.
 START = f"""\
 #!/bin/sh
 unset LD_PRELOAD
@@ -31,11 +32,15 @@ WAIT = """\
 kill -TERM 1
 while kill -0 1 2>/dev/null; do sleep 1; done
 """
+# Upstream's manifests preload an allocator, into what people run by `kubectl exec` as well. glibc's libdl is empty
+# since 2.34: nothing is preloaded, and no program complains that there is nothing to preload.
+EMPTY_LIBRARY = f"/lib/{os.uname().machine}-linux-gnu/libdl.so.2"
 
 
 def _copies() -> Iterator[Copy]:
     yield from python.interpreter()
     yield from python.libraries()
+    yield EMPTY_LIBRARY, ""
 
 
 CONTROLLER = Recipe(
@@ -44,6 +49,7 @@ CONTROLLER = Recipe(
     perhaps=("libnginx-mod-stream",),
     command=("/nginx-ingress-controller",),
     programs={"/nginx-ingress-controller": START, "/wait-shutdown": WAIT},
+    links={"/usr/local/lib/libmimalloc.so": EMPTY_LIBRARY},
     folders=("/var/lib/nginx", "/var/log/nginx"),
     copies=_copies,
     own=python.source,

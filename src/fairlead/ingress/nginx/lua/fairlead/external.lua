@@ -126,7 +126,7 @@ function _M.check(external, ctx, location)
     elseif status == 403 then
         return false, 403
     end
-    return false, status == 503 and 503 or 500
+    return false, 500 -- as ngx_http_auth_request_module, whatever else it was
 end
 
 return _M

@@ -10,6 +10,7 @@ local sites = require("fairlead.sites")
 local stash = require("fairlead.stash")
 local steps = require("fairlead.steps")
 local store = require("fairlead.store")
+local evaluated = require("fairlead.template").evaluated
 
 local _M = {}
 local NOT_FOUND = { options = {}, missing = true, name = "upstream-default-backend" }
@@ -117,7 +118,7 @@ function _M.rewrite()
     if current.set_headers then
         local found = store.get("m:" .. current.set_headers)
         for _, pair in ipairs(found and found.headers or {}) do
-            ngx.req.set_header(pair[1], pair[2])
+            ngx.req.set_header(pair[1], evaluated(pair[2], location))
         end
     end
     local profile = location.profile

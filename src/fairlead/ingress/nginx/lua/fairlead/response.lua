@@ -103,7 +103,7 @@ function _M.filter()
     if added then
         local found = store.get("m:" .. added)
         for _, pair in ipairs(found and found.headers or {}) do
-            ngx.header[pair[1]] = pair[2]
+            ngx.header[pair[1]] = template.evaluated(pair[2], location)
         end
     end
     if location.filters then

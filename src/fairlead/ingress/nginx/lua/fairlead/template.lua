@@ -1,6 +1,6 @@
 -- Text with variables, as the controller has taken it apart: {is a variable, text}.
 
-local concat = table.concat
+local concat, find, gsub = table.concat, string.find, string.gsub
 
 local _M = {}
 
@@ -41,6 +41,27 @@ function _M.render(parts, location, captures)
         pieces[i] = value or ""
     end
     return concat(pieces)
+end
+
+-- Text of the administrator, with variables as in nginx's configuration. What is none stays as it is, and so does what
+-- a variable brings.
+function _M.evaluated(text, location)
+    if not find(text, "$", 1, true) then
+        return text
+    end
+    return (gsub(text, "%$({?)([%w_]+)(}?)", function(opened, name, closed)
+        if opened ~= "" and closed == "" then
+            return nil
+        end
+        local special = SPECIAL[name]
+        local value
+        if special then
+            value = special(location) or ""
+        else
+            value = ngx.var[name]
+        end
+        return value and value .. (opened == "" and closed or "")
+    end))
 end
 
 return _M
