@@ -52,6 +52,7 @@ class Live(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     default_backend: str = ""
     add_headers: str = ""
     set_headers: str = ""
+    buffering: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def read(data: Mapping[str, str], where: str, base: Administrator) -> Administra
     """`where`: the ConfigMap's "namespace/name"; `base`: what holds without it."""
     namespace = where.partition("/")[0]
     reader = Reader(data, f"ConfigMap {where}", namespace, allow_other_namespaces=True)
-    live, defaults, static = _live(reader, base.live), _defaults(reader, base.defaults), _static(reader, base.static)
+    defaults, static = _defaults(reader, base.defaults), _static(reader, base.static)
+    live = msgspec.structs.replace(_live(reader, base.live), buffering=bool(defaults.upstream.buffering))
     known = _KEYS | IGNORED | set(REFUSED)
     for name in sorted(data):
         if name in REFUSED:

@@ -26,6 +26,7 @@ HEADERS = (
     ("X-Original-Forwarded-Host", "$http_x_forwarded_host"),
     ("Proxy", '""'),  # httpoxy (CVE-2016-5387)
 )
+AWAY = 418  # what leads a request from the first location on to the others; nobody sees it
 CHANGED = (
     ("host", "$http_host"),
     ("forwarded_host", "$http_host"),
@@ -38,7 +39,7 @@ DECLARED = (
     "fl_host", "fl_forwarded_host", "fl_forwarded_for", "fl_port", "fl_scheme", "fl_connection", "fl_log",
     "proxy_upstream_name", "fl_stash", "proxy_alternative_upstream_name", "fl_limit_rate_after", "fl_tls_name",
     "fl_tls_certificate", "fl_tls_key", "fl_mirror", "fl_mirror_uri", "fl_mirror_host", "fl_sub_uri", "fl_sub_host",
-    "fl_sub_original", "fl_sub_redirect", "fl_sub_method",
+    "fl_sub_original", "fl_sub_redirect", "fl_sub_method", "fl_hsts", "fl_id",
 )  # fmt: skip
 
 
@@ -74,6 +75,8 @@ http {{
         for _, name in ipairs({{ {parts} }}) do
             require("fairlead." .. name)
         end
+        fairlead = require("fairlead.phases")
+        require("fairlead.settings").anonymous = {"false" if static.server_tokens else "true"}
         require("fairlead.store").load("{folder}/snapshot")
     }}
     init_worker_by_lua_block {{ require("fairlead.metrics").start() }}
@@ -89,6 +92,7 @@ http {{
     sendfile on;
     tcp_nopush on;
     tcp_nodelay on;
+    request_pool_size 8k;
     aio threads;
     port_in_redirect off;
     reset_timedout_connection on;
@@ -122,9 +126,17 @@ http {{
         default upgrade;
         "" "";
     }}
+    map $fl_id $made_id {{
+        default $fl_id;
+        "" $request_id;
+    }}
     map $http_x_request_id $req_id {{
         default $http_x_request_id;
-        "" $request_id;
+        "" $made_id;
+    }}
+    map $http_x_request_id $straight_id {{
+        default $http_x_request_id;
+        "" $fl_id;
     }}
 {_maps()}
     map $server_port $own_port {{
@@ -144,16 +156,29 @@ http {{
         server_name _;
 {_listen(place, static)}
         ssl_certificate_by_lua_block {{ require("fairlead.certificate").serve() }}
-        header_filter_by_lua_block {{ {_server(static)}require("fairlead.response").filter() }}
-        log_by_lua_block {{ require("fairlead.metrics").log() }}
+        log_by_lua_block {{ fairlead.log() }}
 
         location = /_fairlead/declared {{
             internal;
 {_variables()}
         }}
+        # The straight way. Not for bodies, whose limits differ, nor for HTTP/2, which does not say if there is one.
         location / {{
-            rewrite_by_lua_block {{ require("fairlead.request").rewrite() }}
-            {_lines([*_unchanged(), *locations.first(defaults)], 12)}
+            if ($content_length) {{ return {AWAY}; }}
+            if ($http_transfer_encoding) {{ return {AWAY}; }}
+            if ($http2) {{ return {AWAY}; }}
+            set_by_lua_block $fl_id {{ return fairlead.enter() }}
+            if ($fl_id = "") {{ return {AWAY}; }}
+            error_page {AWAY} = @any;
+            recursive_error_pages on;
+            add_header Strict-Transport-Security $fl_hsts always;
+            {_lines([*_unchanged(place, "$straight_id"), *locations.first(defaults)], 12)}
+            proxy_pass http://fl_http;
+        }}
+        location @any {{
+            {locations.FILTER}
+            rewrite_by_lua_block {{ fairlead.rewrite() }}
+            {_lines([*_unchanged(place, "$req_id"), *locations.first(defaults)], 12)}
             proxy_pass http://fl_http;
         }}
 
@@ -177,11 +202,6 @@ http {{
 """
 
 
-def _server(static: Static) -> str:
-    """ingress-nginx tells nobody that it is nginx, unless asked to; what an endpoint calls itself nginx drops."""
-    return "" if static.server_tokens else 'ngx.header["Server"] = nil; '
-
-
 def _variables() -> str:
     """Declared where nobody comes by: `set` elsewhere would be done again by every subrequest, and takes its time."""
     return "\n".join(f'            set ${name} "";' for name in DECLARED)
@@ -199,8 +219,10 @@ def _maps() -> str:
     )
 
 
-def _unchanged() -> list[str]:
-    plain = {f"$to_{name}": value for name, value in CHANGED}
+def _unchanged(place: Place, request_id: str) -> list[str]:
+    plain = {f"$to_{name}": value for name, value in CHANGED} | {"$req_id": request_id}
+    if not place.passthrough:
+        plain["$to_port"] = "$server_port"
     lines = ["proxy_set_header Upgrade $http_upgrade;", "proxy_set_header Connection $connection_upgrade;"]
     return lines + [f"proxy_set_header {name} {plain.get(value, value)};" for name, value in HEADERS]
 
@@ -218,7 +240,7 @@ def _upstreams(static: Static) -> str:
         f"""\
     upstream {name} {{
         server 0.0.0.1;
-        balancer_by_lua_block {{ require("fairlead.balance").balance() }}
+        balancer_by_lua_block {{ fairlead.balance() }}
 {keep}    }}
 """
         for name, keep in kinds.items()
@@ -244,6 +266,7 @@ def _questions() -> str:
         location = /_fairlead/auth/{scheme} {{
             internal;
             access_log off;
+            {locations.FILTER}
             rewrite_by_lua_block {{ require("fairlead.external").rewrite() }}
             proxy_pass_request_body off;
             proxy_set_header Content-Length "";
@@ -264,6 +287,7 @@ def _questions() -> str:
         location = /_fairlead/mirror/{scheme} {{
             internal;
             access_log off;
+            {locations.FILTER}
             rewrite_by_lua_block {{ require("fairlead.mirror").rewrite() }}
             proxy_set_header Host $fl_mirror_host;
             proxy_set_header X-Request-ID $req_id;

@@ -14,6 +14,7 @@ from fairlead.ingress.plan.profiles import (
     tunings,
 )
 
+FILTER = "header_filter_by_lua_block { fairlead.filter() }"
 TAKE = 'rewrite_by_lua_block { require("fairlead.stash").take() }'
 KEEP = 'rewrite_by_lua_block { require("fairlead.stash").take(true) }'
 PASS = {"http": "proxy_pass http://fl_http;", "https": "proxy_pass https://fl_https;"}
@@ -78,5 +79,5 @@ def _tuned(buffering: bool, requests: bool, size: int, following: int) -> list[s
 
 
 def _location(name: str, *lines: str) -> str:
-    body = "\n".join(f"            {line}" for line in lines)
+    body = "\n".join(f"            {line}" for line in (FILTER, *lines))
     return f"        location {name} {{\n{body}\n        }}\n"

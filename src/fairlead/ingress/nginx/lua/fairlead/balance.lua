@@ -23,6 +23,11 @@ function _M.backend(key)
     return store.get("b:" .. key, prepare)
 end
 
+-- A location's own.
+function _M.of(location)
+    return store.get(location.record, prepare)
+end
+
 local function round_robin(backend)
     local endpoints = backend.endpoints
     local at = backend.next
@@ -31,6 +36,12 @@ local function round_robin(backend)
     end
     backend.next = at + 1
     return endpoints[at]
+end
+
+-- A location's next endpoint in turn, nil where there is none.
+function _M.next_of(location)
+    local backend = _M.of(location)
+    return backend and #backend.endpoints > 0 and round_robin(backend) or nil
 end
 
 local function by_hash(backend, wanted, location)
@@ -65,6 +76,18 @@ function _M.pick(backend, ctx, location, options, key)
     return round_robin(backend)
 end
 
+-- One that has not failed, where there is one.
+function _M.untried(backend, failed)
+    local peer
+    for _ = 1, backend and #backend.endpoints or 0 do
+        peer = round_robin(backend)
+        if not failed[peer] then
+            break
+        end
+    end
+    return peer
+end
+
 -- After a failure: one that has not failed, where there is one.
 local function another(ctx, options)
     local backend = ctx.backend
@@ -73,35 +96,23 @@ local function another(ctx, options)
     elseif options.balanced and (options.affinity or options.balance == "ewma") then
         return _M.pick(backend, ctx, ctx.location, options, ctx.backend_key)
     end
-    local peer
-    for _ = 1, #backend.endpoints do
-        peer = round_robin(backend)
-        if not ctx.failed[peer] then
-            break
-        end
-    end
-    return peer
+    return _M.untried(backend, ctx.failed)
 end
 
--- The balancer phase.
-function _M.balance()
-    local ctx = ngx.ctx
-    local location = ctx.location
-    local options = location.options
-    local current = settings.get()
-    if ctx.failed then
-        ctx.failed[ctx.peer] = true
-        ctx.peer = another(ctx, ctx.balancing or options)
-    else
-        ctx.failed = {}
-        local tries = options.tries or current.tries
-        if tries == 0 then
-            tries = #ctx.backend.endpoints
-        end
-        if tries > 1 then
-            set_more_tries(tries - 1)
-        end
+-- Before the first try: how many there may be. None: as many as there are endpoints.
+function _M.allow(options, backend)
+    local tries = options.tries or settings.get().tries
+    if tries == 0 then
+        tries = #backend.endpoints
     end
+    if tries > 1 then
+        set_more_tries(tries - 1)
+    end
+end
+
+-- Leads the request to an endpoint.
+function _M.lead(peer, options)
+    local current = settings.get()
     if options.timed or current.timed then
         set_timeouts(
             options.connect_timeout or current.connect_timeout,
@@ -109,12 +120,25 @@ function _M.balance()
             options.read_timeout or current.read_timeout
         )
     end
-    local peer = ctx.peer
     local set, why = set_current_peer(peer[1], peer[2])
     if not set then
         ngx.log(ngx.ERR, "endpoint ", peer[1], ":", peer[2], ": ", why)
         return ngx.exit(500)
     end
+end
+
+-- The balancer phase.
+function _M.balance()
+    local ctx = ngx.ctx
+    local options = ctx.location.options
+    if ctx.failed then
+        ctx.failed[ctx.peer] = true
+        ctx.peer = another(ctx, ctx.balancing or options)
+    else
+        ctx.failed = {}
+        _M.allow(options, ctx.backend)
+    end
+    _M.lead(ctx.peer, options)
 end
 
 return _M

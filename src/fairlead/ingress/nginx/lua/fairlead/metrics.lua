@@ -5,7 +5,9 @@
 
 local ewma = require("fairlead.ewma")
 local limits = require("fairlead.limits")
+local settings = require("fairlead.settings")
 local stash = require("fairlead.stash")
+local straight = require("fairlead.straight")
 
 local shared = ngx.shared.fl_metrics
 local concat = string.format
@@ -62,27 +64,14 @@ local function add(counts, slot)
     counts[slot] = (counts[slot] or 0) + 1
 end
 
--- The log phase.
-function _M.log()
-    local ctx = ngx.ctx
-    local location = ctx.location
-    local var = ngx.var
-    if ctx.kept then
-        stash.done(ctx)
-    end
-    if ctx.counted then
-        limits.done(ctx)
-    end
-    if location and location.options.balance == "ewma" then
-        ewma.done()
-    end
+local function count(location, answered)
     local one = series_of(location and location.label or "", ngx.req.get_method(), ngx.status)
     if not one.changed then
         one.changed = true
         changed_count = changed_count + 1
         changed[changed_count] = one
     end
-    local counts = one.counts
+    local counts, var = one.counts, ngx.var
     local took = ngx.now() - ngx.req.start_time()
     local received, sent = tonumber(var.request_length) or 0, tonumber(var.bytes_sent) or 0
     counts.n = counts.n + 1
@@ -92,11 +81,34 @@ function _M.log()
     counts.i = counts.i + received
     add(counts, slot_of_response(sent))
     counts.o = counts.o + sent
-    local upstream = ctx.peer and tonumber(var.upstream_response_time)
-    if upstream then
-        add(counts, slot_of_answer(upstream))
-        counts.r = (counts.r or 0) + upstream
+    if answered then
+        add(counts, slot_of_answer(answered))
+        counts.r = (counts.r or 0) + answered
     end
+end
+
+-- The log phase.
+function _M.log()
+    local known = straight.leave(straight.request())
+    if known then
+        local answered = known.since and ngx.now() - known.since -- what is not buffered ends together with the request
+        if settings.get().buffering then
+            answered = tonumber(ngx.var.upstream_response_time)
+        end
+        return count(known.location, answered)
+    end
+    local ctx = ngx.ctx
+    local location = ctx.location
+    if ctx.kept then
+        stash.done(ctx)
+    end
+    if ctx.counted then
+        limits.done(ctx)
+    end
+    if location and location.options.balance == "ewma" then
+        ewma.done()
+    end
+    count(location, ctx.peer and tonumber(ngx.var.upstream_response_time))
 end
 
 function _M.flush()

@@ -10,6 +10,7 @@ local sites = require("fairlead.sites")
 local stash = require("fairlead.stash")
 local steps = require("fairlead.steps")
 local store = require("fairlead.store")
+local straight = require("fairlead.straight")
 local evaluated = require("fairlead.template").evaluated
 
 local _M = {}
@@ -66,6 +67,7 @@ local function unavailable(ctx, location, status)
 end
 
 function _M.rewrite()
+    straight.forget()
     store.catch_up()
     local var, ctx, current = ngx.var, ngx.ctx, settings.get()
     local site = sites.find(var.host)

@@ -90,6 +90,9 @@ local function add_cookie(value)
 end
 
 function _M.filter()
+    if settings.anonymous then
+        ngx.header["Server"] = nil
+    end
     local ctx = ngx.ctx
     local location = ctx.location
     if not location then

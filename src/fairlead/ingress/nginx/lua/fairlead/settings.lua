@@ -15,17 +15,23 @@ local DEFAULT = {
     read_timeout = 60,
     limit_status = 503,
     log = true,
+    straight = true,
 }
 local inherit = { __index = DEFAULT }
 
 local function prepare(settings)
     setmetatable(settings, inherit)
+    settings.straight = not (
+        settings.use_forwarded_headers or settings.external or settings.set_headers or settings.add_headers
+    )
     settings.timed = settings.connect_timeout ~= 5 or settings.send_timeout ~= 60 or settings.read_timeout ~= 60
 end
 
 local current, epoch = DEFAULT, -1
 
+-- `anonymous`: nginx names itself to nobody, as ingress-nginx unless it is asked to; it is set before the workers start.
 return {
+    anonymous = true,
     get = function()
         if epoch ~= store.epoch then
             current, epoch = store.get("s:settings", prepare) or DEFAULT, store.epoch

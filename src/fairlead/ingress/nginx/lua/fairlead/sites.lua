@@ -20,12 +20,30 @@ local function made_ready(options, location, site)
         end
     end
     local protocol = options.upstream and options.upstream.protocol
+    location.record = "b:" .. location.backend
     location.grpc = protocol == "GRPC" or protocol == "GRPCS"
     location.secure = site.certificate ~= nil
     location.judges = options.allow or options.deny or options.basic or options.external or options.global_auth == false
     location.changed = options.vhost or options.connection
     location.steps = require("fairlead.steps").of(location, site)
     location.filters = require("fairlead.response").filters_of(options)
+    location.straight = not (
+        location.steps or location.filters or location.profile or location.alternatives or location.grpc
+        or location.changed or options.balanced or options.mirror
+    )
+end
+
+-- The location of all paths, where there is such a one.
+local function only(site)
+    local found
+    for _, path in ipairs(site.paths or {}) do
+        local kind, text, location = path[1], path[2], site.locations[path[3] + 1]
+        if (kind ~= "elements" and kind ~= "letters") or text ~= "/" or (found and found ~= location) then
+            return nil
+        end
+        found = location
+    end
+    return found
 end
 
 -- Maps to look paths up in: exact, by elements, by letters (longest first), and patterns in their order.
@@ -56,7 +74,9 @@ local function prepare(site)
     for _, location in ipairs(site.locations or {}) do
         location.site = site
         made_ready(location.options or {}, location, site)
+        site.straight = site.straight or location.straight
     end
+    site.only = only(site)
     if site.default then
         site.default = site.locations[site.default + 1]
     end
