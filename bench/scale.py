@@ -2,16 +2,18 @@
 
 import os
 import signal
-import subprocess
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import uvloop
 
-from bench.cluster import FAIRLEAD, NAME, Cluster, cluster
+from bench.cluster import NAME, Cluster, cluster
 from bench.filling import await_rules, fill
 from bench.result import Result
+from fairlead.cluster.enter import in_network
+from fairlead.cluster.layout import Layout
 
 AT_REST, FULL = 5_000, 10_000
 IDLE_SECONDS = 30.0
@@ -33,7 +35,7 @@ def run() -> Iterator[Result]:
         yield Result(f"  its CPU in {IDLE_SECONDS:.0f} idle seconds", _cpu(proxy["pid"]) - before, "s", target="≤ 0.1")
         uvloop.run(fill(running.config, range(AT_REST, FULL)))
         await_rules(running, FULL - 1)
-        yield Result(f"from kill -9 to all rules, {FULL} Services × 5", _restart(running), "s", target="≤ 1.5 + start")
+        yield Result(f"from kill -9 to all rules, {FULL} Services × 5", _restart(running), "s", target="≤ 1.5")
 
 
 def _proxy(running: Cluster) -> dict[str, int]:
@@ -63,5 +65,10 @@ def _restart(running: Cluster) -> float:
 
 
 def _is_healthy(node: str) -> bool:
-    command = [FAIRLEAD, "exec", "--name", NAME, node, "--", "curl", "-fsm1", "http://127.0.0.1:10256/healthz"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    """Asked from here: a command in the node's network would take longer than what is measured."""
+    try:
+        with in_network(Layout(NAME), node, lambda: socket.create_connection(("127.0.0.1", 10256), 1)) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            return connection.recv(1024).split(b" ")[1:2] == [b"200"]
+    except OSError:
+        return False

@@ -25,9 +25,20 @@ LOCAL = service(endpoints=(A, C), external_policy="Local")
 STICKY = replace(
     service("UDP", endpoints=(A, B), affinity=100, node_port=30081), id=ServicePortName("dev", "sticky", "", "UDP")
 )
+GUARDED_BY_RANGES: dict[str, Any] = {
+    "balancers": ("192.168.109.201",),
+    "source_ranges": ("192.168.109.0/28", "10.9.8.7/32"),
+}
 SERVICES: dict[str, tuple[ServicePort, ...]] = {
     "dev/web": (LOCAL,),
     "dev/sticky": (replace(STICKY, cluster_ip="10.97.97.98", external=()),),
+    "dev/guarded": (
+        replace(
+            service(node_port=None, external=("192.168.109.201",), **GUARDED_BY_RANGES),
+            id=ServicePortName("dev", "guarded", "", "TCP"),
+            cluster_ip="10.97.97.96",
+        ),
+    ),
     "dev/none": (replace(service(node_port=None, external=()), cluster_ip="10.97.97.99"),),
 }
 IPTABLES = [
@@ -48,6 +59,8 @@ NFTABLES = [
     "flush map ip kube-proxy endpoints-tcp",
     "flush set ip kube-proxy hairpin-connections",
     "flush map ip kube-proxy no-endpoint-services",
+    "flush set ip kube-proxy allowed-sources",
+    "flush set ip kube-proxy guarded-services",
     "flush chain ip kube-proxy services",
     "flush chain ip kube-proxy {own}",
     "delete table ip kube-proxy",

@@ -15,14 +15,31 @@ from tests.packetflow.services import CLUSTER_IP, PORT, A, B, C, service, transl
 pytestmark = pytest.mark.netns
 
 Services = dict[str, tuple[ServicePort, ...]]
+
+
+def _guarded(*ranges: str) -> ServicePort:
+    address = "192.168.109.202"
+    return service(
+        name="guarded",
+        endpoints=(A,),
+        cluster_ip="10.97.97.96",
+        node_port=None,
+        external=(address,),
+        balancers=(address,),
+        source_ranges=ranges,
+    )
+
+
 LEFT: Services = {
     "dev/web": (service(endpoints=(A, B)),),
+    "dev/guarded": (_guarded("192.168.109.0/28", "192.168.109.64/30"),),
     "dev/sticky": (
         service(name="sticky", endpoints=(A, B), affinity=60, cluster_ip="10.97.97.98", node_port=30081, external=()),
     ),
 }
 WANTED: Services = {
     "dev/web": (service(endpoints=(B, C)),),
+    "dev/guarded": (_guarded("192.168.109.0/28", "192.168.109.68/30"),),
     "dev/local": (
         service(
             name="local",

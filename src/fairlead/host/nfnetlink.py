@@ -17,7 +17,7 @@ NEW_ELEMENTS, DELETE_ELEMENTS = (SUBSYSTEM_NFTABLES << 8) | 12, (SUBSYSTEM_NFTAB
 # Without the flag of nested attributes, which nf_tables does not ask for and does not set itself.
 LIST_TABLE, LIST_SET, LIST_ELEMENTS = 1, 2, 3
 ELEMENT = 1
-KEY, DATA = 1, 2
+KEY, DATA, KEY_END = 1, 2, 10
 VALUE, VERDICT = 1, 2
 VERDICT_CODE, VERDICT_CHAIN = 1, 2
 JUMP, GOTO = -3 & 0xFFFFFFFF, -4 & 0xFFFFFFFF
@@ -36,15 +36,15 @@ class NfnetlinkError(Exception):
 Encoded = tuple[str, bytes]  # set, element
 
 
-def element(key: bytes, data: bytes = b"", goto: str = "") -> bytes:
+def element(key: bytes, data: bytes = b"", goto: str = "", end: bytes = b"") -> bytes:
     """Of a set or map, as the kernel says it too. `key` and `data`: each part filled up to four bytes.
-    `goto`: a chain instead of data."""
+    `goto`: a chain instead of data. `end`: the last key, in sets of intervals whose keys have several parts."""
     if goto:
         more = _verdict(goto)
     elif data:
         more = _DATA.pack(len(data) + 8, DATA, len(data) + 4, VALUE) + data
     else:
-        more = b""
+        more = _nested(KEY_END, _nested(VALUE, end)) if end else b""
     size = len(key)
     return _KEY.pack(size + 12 + len(more), ELEMENT, size + 8, KEY, size + 4, VALUE) + key + more
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fairlead.host.nfnetlink import Encoded, NfnetlinkError, without_data
 from fairlead.host.nft_wire import NftSocket, attribute, attributes, listed, text
 
-GET_CHAIN, GET_RULE, GET_SET, GET_ELEMENT = 4, 7, 10, 13
+GET_TABLE, GET_CHAIN, GET_RULE, GET_SET, GET_ELEMENT = 1, 4, 7, 10, 13
 AT_ONCE = 50  # elements asked for in one message
 TABLE, NAME = 1, 2
 CHAIN_NAME = 3
@@ -24,6 +24,10 @@ class NftReader:
 
     def close(self) -> None:
         self._socket.close()
+
+    def tables(self) -> set[str]:
+        """Their names. `nft list tables` would read every element of every set first."""
+        return {_string(attributes(each)[TABLE]) for each in self._socket.dump(GET_TABLE, b"")}
 
     def chains(self, table: str) -> set[str]:
         """Their names; none where the table is not there."""

@@ -186,9 +186,17 @@ def attributes(data: bytes) -> dict[int, bytes]:
     return {kind & TYPE_MASK: data[start + 4 : end] for kind, start, end in _attributes(data)}
 
 
-def listed(data: bytes) -> Iterator[bytes]:
+def listed(data: bytes) -> list[bytes]:
     """Each attribute with its header."""
-    return (data[start:end] for _, start, end in _attributes(data))
+    found: list[bytes] = []
+    offset, last, unpack = 0, len(data) - _ATTRIBUTE.size, _ATTRIBUTE.unpack_from
+    while offset <= last:  # of a large set there are very many
+        size, _ = unpack(data, offset)
+        if size < _ATTRIBUTE.size:
+            break
+        found.append(data[offset : offset + size])
+        offset += size + (-size % 4)
+    return found
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, int, int]]:

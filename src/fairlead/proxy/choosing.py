@@ -8,6 +8,7 @@ from pathlib import Path
 from fairlead.host import cgroup2, ipset, ipvs
 from fairlead.host.iptables_nft import open_tables
 from fairlead.host.nft import Nft
+from fairlead.host.nft_reader import NftReader
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.ebpf import EbpfMode, Programs, refused
 from fairlead.proxy.modes.iptables import IptablesMode
@@ -49,17 +50,17 @@ def every(node: Node) -> Iterator[Mode]:
 def others(name: str, node: Node) -> list[Mode]:
     """Those that an earlier proxy may have left rules of in this family; most often none. Made early: libnftables uses
     select(2), with sockets that cannot be numbered over 1023, and the userspace mode opens many."""
-    nft = Nft()
+    there = NftReader(socket.AF_INET6 if node.family == "IPv6" else socket.AF_INET)
     try:
-        tables = set(nft.run("list tables").splitlines())
+        tables = there.tables()
     finally:
-        nft.close()
+        there.close()
     legacy = Path(f"/proc/net/{node.ip}_tables_names")
     left = {
         "ebpf": Programs(cgroup2.of_node(), node.family).are_there(),
         "ipvs": ipvs.PRESENT.exists() and any(name == DEVICE for _, name in socket.if_nameindex()),
-        "nftables": f"table {node.ip} kube-proxy" in tables,
-        "userspace": f"table {node.ip} kube-proxy-userspace" in tables,
-        "iptables": f"table {node.ip} nat" in tables or (legacy.exists() and bool(legacy.read_text())),
+        "nftables": "kube-proxy" in tables,
+        "userspace": "kube-proxy-userspace" in tables,
+        "iptables": "nat" in tables or (legacy.exists() and bool(legacy.read_text())),
     }
     return [make(node) for other, make in MAKE.items() if left[other] and other not in (name, BEHIND.get(name))]

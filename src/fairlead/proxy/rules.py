@@ -90,10 +90,14 @@ class Rules:
         return True
 
     def _generation(self) -> object:
-        return tuple(mode.generation() for mode in self._modes.values() if isinstance(mode, Audited))
+        """None where one of them cannot tell."""
+        each = [mode.generation() for mode in self._modes.values() if isinstance(mode, Audited)]
+        return None if None in each else tuple(each)
 
     def _changed_since(self, before: object) -> None:
         """By ourselves."""
+        if before is None:
+            return
         after = self._generation()
         for rounds in self._rounds.values():
             rounds.own(before, after)

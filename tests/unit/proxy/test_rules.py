@@ -1,6 +1,6 @@
 """Services that the kernel refuses, beside those that it takes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 
@@ -69,3 +69,32 @@ def test_where_nearly_all_are_refused_it_is_not_they_that_are_wrong() -> None:
     with pytest.raises(ModeError):
         rules(mode).apply_what_can_be(services(*(f"bad{number}" for number in range(1000))))
     assert mode.transactions < 4 * MOST_REFUSED + 40
+
+
+class Blind(Refusing):
+    """A mode that cannot tell whether anything has changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+        self.intact = True
+
+    def generation(self) -> object:
+        return None
+
+    def audit(self, keys: Sequence[str], *, fixed: bool) -> bool:
+        self.looks += 1
+        return self.intact
+
+
+def test_where_nobody_can_tell_of_changes_looking_never_ends() -> None:
+    mode = Blind()
+    made = rules(mode)
+    made.apply(services("web"))
+    for round_ in range(1, 4):
+        made._rest_until = 0.0
+        assert made.audit()
+        assert mode.looks == round_
+    mode.intact = False
+    made._rest_until = 0.0
+    assert not made.audit()

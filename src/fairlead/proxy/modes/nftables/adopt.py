@@ -8,8 +8,8 @@ from fairlead.host.nfnetlink import Encoded
 from fairlead.host.nft import Nft
 from fairlead.host.nft_reader import NftReader
 from fairlead.proxy.mode import Node
-from fairlead.proxy.modes.nftables.encode import can_encode, encode
-from fairlead.proxy.modes.nftables.plan import HAIRPINS, Elements, Wanted, elements_script, moves, shared_chain
+from fairlead.proxy.modes.nftables.encode import encode_all
+from fairlead.proxy.modes.nftables.plan import Wanted, shared_chain
 from fairlead.proxy.modes.nftables.skeleton import FRESH, TABLE, skeleton
 
 
@@ -49,29 +49,23 @@ def whole(nft: Nft, node: Node, there: NftReader) -> Fixed | None:
 def difference(node: Node, there: NftReader, fixed: Fixed, wanted: Iterable[Wanted]) -> Difference:
     """Raises NfnetlinkError."""
     ip, found = node.ip, Difference()
-    elements: Elements = {}
     chains: dict[str, tuple[str, ...]] = {}
     sets: dict[str, int] = {}
+    shared: set[str] = set()
+    by_set: dict[str, set[bytes]] = {name: set() for name in fixed.sets}
     for each in wanted:
-        elements |= each.elements
-        elements |= moves({}, each.lines)[1]
-        elements |= {(HAIRPINS, (address, address)): "" for address in each.hairpins}
+        for name, data in encode_all(each):
+            by_set[name].add(data)
         chains |= each.chains
-        chains |= {name: shared_chain(name, ip) for name in each.shared}
         sets |= each.affinity_sets
+        shared |= each.shared
+    chains |= {name: shared_chain(name, ip) for name in shared}
     for name, seconds in sets.items():  # what is known of clients stays
         found.first.append(f"add set {ip} {TABLE} {name} {{ {affinity_set(node, seconds)} }}")
     for name in chains:
         found.first += [f"add chain {ip} {TABLE} {name}", f"flush chain {ip} {TABLE} {name}"]
     for name, rules in chains.items():
         found.first += [f"add rule {ip} {TABLE} {name} {rule}" for rule in rules]
-    plain = {element: value for element, value in elements.items() if can_encode({element: value})}
-    intervals = sorted({name for name in fixed.sets if not can_encode({(name, ()): ""})})
-    found.first += [f"flush set {ip} {TABLE} {name}" for name in intervals]
-    found.first += elements_script({}, {key: elements[key] for key in elements.keys() - plain.keys()}, ip)
-    by_set: dict[str, set[bytes]] = {name: set() for name in fixed.sets.difference(intervals)}
-    for name, data in encode(plain):
-        by_set[name].add(data)
     for name, after in by_set.items():
         before = set(there.elements(TABLE, name))
         found.removed += [(name, data) for data in before - after]
@@ -86,11 +80,8 @@ def difference(node: Node, there: NftReader, fixed: Fixed, wanted: Iterable[Want
 
 def has(there: NftReader, wanted: Wanted) -> bool:
     """Whether the kernel has what one Service needs. Raises NfnetlinkError."""
-    elements: Elements = wanted.elements | moves({}, wanted.lines)[1]
-    elements |= {(HAIRPINS, (address, address)): "" for address in wanted.hairpins}
-    plain = {element: value for element, value in elements.items() if can_encode({element: value})}
     chains = all(len(there.rules(TABLE, name)) == len(rules) for name, rules in wanted.chains.items())
-    return chains and there.has(TABLE, encode(plain))
+    return chains and there.has(TABLE, encode_all(wanted))
 
 
 def affinity_set(node: Node, seconds: int) -> str:

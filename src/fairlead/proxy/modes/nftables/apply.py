@@ -10,7 +10,7 @@ from fairlead.host.nft import Nft, NftError
 from fairlead.host.nft_reader import NftReader
 from fairlead.proxy.mode import ModeError, Node
 from fairlead.proxy.modes.nftables.adopt import affinity_set, difference, has, whole
-from fairlead.proxy.modes.nftables.encode import can_encode, encode
+from fairlead.proxy.modes.nftables.encode import encode
 from fairlead.proxy.modes.nftables.plan import HAIRPINS, Elements, Wanted, elements_script, moves, plan, shared_chain
 from fairlead.proxy.modes.nftables.skeleton import TABLE, skeleton
 from fairlead.services.model import ServicePort
@@ -35,12 +35,8 @@ class _Change:
         return [*self.first, *elements_script(self.removed, self.added, ip), *self.last]
 
     @property
-    def intervals(self) -> bool:
-        return not can_encode(self.removed, self.added)
-
-    @property
     def is_elements_only(self) -> bool:
-        return not self.first and not self.last and not self.intervals
+        return not self.first and not self.last
 
 
 class NftablesMode:
@@ -61,12 +57,11 @@ class NftablesMode:
         """`changes`: all ports of each Service that may have changed; none: it is gone. Raises ModeError."""
         before = {key: self._applied.get(key, NOTHING) for key in changes}
         wanted = {key: plan(ports, self._node, before[key].lines) for key, ports in changes.items()}
-        change = self._change(wanted)
         try:
             if self._started:
-                self._make(change)
+                self._make(change := self._change(wanted))
             else:
-                self._start(change, wanted)
+                change = self._start(wanted)
         except (NftError, NfnetlinkError) as error:
             raise ModeError(str(error)) from error
         self._started = True
@@ -88,22 +83,29 @@ class NftablesMode:
         elif script := change.script(self._node.ip):
             self._nft.run("\n".join(script))
 
-    def _start(self, change: _Change, wanted: dict[str, Wanted]) -> None:
+    def _start(self, wanted: dict[str, Wanted]) -> _Change:
         """The first time. A table that an earlier proxy has left is taken over, or replaced in one transaction."""
         found = self._there.chains(TABLE)
         fixed = whole(self._nft, self._node, self._there) if found and not self._distrusted else None
         self._distrusted = True  # until this has succeeded
         if fixed is not None:
+            change = _Change()
+            for each in wanted.values():
+                change.users.update(each.hairpins)
+                change.shared |= each.shared
             left = difference(self._node, self._there, fixed, wanted.values())
             self._nft.run_apart("\n".join(left.first))
             self._elements.change(left.removed, left.added)
             self._nft.run_apart("\n".join(left.last))
-        elif found or change.intervals:
-            self._nft.run_apart("\n".join([skeleton(self._node), *change.script(self._node.ip)]))
         else:
-            self._nft.run_apart("\n".join([skeleton(self._node), *change.first]))
-            self._elements.change((), encode(change.added))
+            change = self._change(wanted)
+            if found:
+                self._nft.run_apart("\n".join([skeleton(self._node), *change.script(self._node.ip)]))
+            else:
+                self._nft.run_apart("\n".join([skeleton(self._node), *change.first]))
+                self._elements.change((), encode(change.added))
         self._distrusted = False
+        return change
 
     def restart(self) -> None:
         """What is in the kernel is not what we believed: the next apply starts over, with everything."""
@@ -116,7 +118,6 @@ class NftablesMode:
         return self._there.generation()
 
     def audit(self, keys: Sequence[str], *, fixed: bool) -> bool:
-        """Intervals are not looked at: the kernel keeps them otherwise than they are given."""
         try:
             if fixed and whole(self._nft, self._node, self._there) is None:
                 return False

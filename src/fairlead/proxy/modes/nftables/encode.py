@@ -1,18 +1,20 @@
 """Elements of the table's maps as the kernel holds them. Pure."""
 
+import ipaddress
 import socket
 import struct
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from fairlead.host.nfnetlink import Encoded, element
-from fairlead.proxy.modes.nftables.plan import HAIRPINS, Elements, Key
+from fairlead.proxy.modes.nftables.plan import ALLOWED, HAIRPINS, Elements, Key, Wanted
 
 _PROTOCOLS = {"tcp": b"\x06\0\0\0", "udp": b"\x11\0\0\0", "sctp": b"\x84\0\0\0"}
 _port = lru_cache(maxsize=4096)(struct.Struct("!Hxx").pack)
 _slot = lru_cache(maxsize=4096)(struct.Struct("=I").pack)  # of `numgen`: in the byte order of the machine
 
 
+@lru_cache(maxsize=4096)  # an endpoint is in several elements
 def _address(text: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
 
@@ -53,15 +55,34 @@ _KEYS: dict[str, Callable[[Key], bytes]] = {
 }
 
 
-def can_encode(*changes: Elements) -> bool:
-    """Intervals are left to nft."""
-    return all(map_ in _KEYS for elements in changes for map_, _ in elements)
-
-
 def encode(elements: Elements) -> Iterator[Encoded]:
     for (map_, key), value in elements.items():
+        if map_ == ALLOWED:
+            yield map_, _allowed(key)
+            continue
         encoded = _KEYS[map_](key)
         if isinstance(value, tuple):
-            yield map_, element(encoded, _address(value[0]) + _port(value[1]))
+            yield map_, element(encoded, _target(*value))
         else:
             yield map_, element(encoded, goto=value[5:])
+
+
+def encode_all(wanted: Wanted) -> Iterator[Encoded]:
+    """Everything that a Service needs."""
+    yield from encode(wanted.elements)
+    for (map_, key), line in wanted.lines.items():
+        for slot, target in enumerate(line):
+            yield map_, element(_KEYS[map_]((*key, slot)), _target(*target))
+    for address in wanted.hairpins:
+        yield HAIRPINS, element(_address(address) * 2)
+
+
+def _target(address: str, port: int) -> bytes:
+    return _address(address) + _port(port)
+
+
+def _allowed(key: Key) -> bytes:
+    """From the first address of the range to the last."""
+    range_ = ipaddress.ip_network(key[3])
+    service = _service(key[:3])
+    return element(service + range_.network_address.packed, end=service + range_.broadcast_address.packed)

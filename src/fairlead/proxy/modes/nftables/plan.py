@@ -9,14 +9,14 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from fairlead.proxy.mode import Node
 from fairlead.proxy.modes.nftables.skeleton import PROTOCOLS, TABLE
 from fairlead.proxy.slots import Line, Target, arrange
 from fairlead.services.model import Endpoint, ServicePort
 
-HAIRPINS = "hairpin-connections"
+HAIRPINS, ALLOWED = "hairpin-connections", "allowed-sources"
 Key = tuple[Any, ...]  # its parts, as nft prints them with " . " between them: ("10.96.0.10", "udp", 53)
 Elements = dict[tuple[str, Key], str | Target]  # (map or set, key) → value; "" in a set
 Lines = dict[tuple[str, Key], Line]  # (map, frontend) → its endpoints by slot
@@ -35,8 +35,7 @@ class Wanted:
     affinity_sets: dict[str, int] = field(default_factory=dict)  # name → seconds
 
 
-@dataclass(frozen=True, slots=True)
-class _Frontend:
+class _Frontend(NamedTuple):
     """Where connections come in, and in which maps that is said."""
 
     verdicts: str
@@ -101,7 +100,7 @@ class _Planner:
         """loadBalancerSourceRanges: silence for everybody else."""
         self._wanted.elements["guarded-services", key] = ""
         for each in self._port.source_ranges:
-            self._wanted.elements["allowed-sources", (*key, each)] = ""
+            self._wanted.elements[ALLOWED, (*key, each)] = ""
 
     def _refuse(self, frontend: _Frontend) -> None:
         """Where only other nodes have endpoints it is silence, so that a load balancer tries one of them."""
