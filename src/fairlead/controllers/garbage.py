@@ -5,6 +5,7 @@ Source: pkg/controller/garbagecollector. The graph is the informers' caches with
 
 import asyncio
 from collections.abc import Iterable
+from enum import Enum, auto
 from typing import Any
 
 import msgspec
@@ -21,10 +22,31 @@ UNOWNED = frozenset({"events"})  # too many, and never owned
 WATCHED = tuple(r for r in STORED if WATCH in r.verbs and r.qualified not in UNOWNED)
 
 
-def judge(owners: Iterable[OwnerReference], exists: dict[str, bool]) -> bool:
-    """Whether an object is garbage: it has owners, and none of them exists (by uid)."""
+class Owner(Enum):
+    """How an owner stands to what it owns."""
+
+    SOLID = auto()
+    WAITING = auto()  # goes when its dependents are gone
+    GONE = auto()
+
+
+def is_waiting(obj: Object) -> bool:
+    return bool(obj.metadata.deletion_timestamp) and FOREGROUND in obj.metadata.finalizers
+
+
+def judge(owners: Iterable[OwnerReference], stand: dict[str, Owner]) -> bool:
+    """Whether an object is to go: it has owners, and none of them stays (by uid)."""
     uids = [owner.uid for owner in owners]
-    return bool(uids) and not any(exists[uid] for uid in uids)
+    return bool(uids) and not any(stand[uid] is Owner.SOLID for uid in uids)
+
+
+def solid_only(owners: Iterable[OwnerReference], stand: dict[str, Owner]) -> list[OwnerReference]:
+    return [owner for owner in owners if stand[owner.uid] is Owner.SOLID]
+
+
+def blocking(obj: Object) -> set[str]:
+    """The owners (uids) that wait for this one, where they wait."""
+    return {owner.uid for owner in obj.metadata.owner_references if owner.block_owner_deletion}
 
 
 class GarbageCollector:
@@ -51,9 +73,9 @@ class GarbageCollector:
 
     def _follow(self, name: str, informer: Informer[Object]) -> None:
         def changed(key: str, old: Object | None, new: Object | None) -> None:
-            kept = {owner.uid for owner in new.metadata.owner_references} if new is not None else set()
-            for owner in old.metadata.owner_references if old is not None else ():
-                if owner.uid not in kept and (place := self._by_uid.get(owner.uid)) is not None:
+            held = blocking(new) if new is not None else set()
+            for uid in (blocking(old) if old is not None else set()) - held:
+                if (place := self._by_uid.get(uid)) is not None:
                     self._queue.add("|".join(place))  # it may have waited for this one only
             if new is not None:
                 self._by_uid[new.metadata.uid] = (name, key)
@@ -74,53 +96,74 @@ class GarbageCollector:
         obj = self._graph[name].get(key)
         if obj is None:
             return
-        finalizers = set(obj.metadata.finalizers)
-        if obj.metadata.deletion_timestamp:
-            if ORPHAN in finalizers:
+        if is_waiting(obj):
+            await self._foreground(name, obj)
+        elif obj.metadata.deletion_timestamp:
+            if ORPHAN in obj.metadata.finalizers:
                 await self._orphan(name, obj)
-            elif FOREGROUND in finalizers:
-                await self._foreground(name, obj)
-            return
-        owners = obj.metadata.owner_references
-        exists = {owner.uid: await self._exists(owner, obj.metadata.namespace) for owner in owners}
-        if judge(owners, exists):
-            await self._delete(name, obj, "Background")
+        elif obj.metadata.owner_references:
+            await self._consider(name, obj)
 
-    async def _exists(self, owner: OwnerReference, namespace: str) -> bool:
+    async def _consider(self, name: str, obj: Object) -> None:
+        """What becomes of an object by its owners: it stays, stays without some of them, or goes."""
+        owners = obj.metadata.owner_references
+        stand = {owner.uid: await self._stand(owner, obj.metadata.namespace) for owner in owners}
+        if not judge(owners, stand):
+            kept = solid_only(owners, stand)
+            if len(kept) < len(owners):
+                await self._patch_owners(name, obj, kept)
+            return
+        if Owner.WAITING in stand.values() and (dependents := self._dependents(obj.metadata.uid)):
+            if any(is_waiting(dependent) for _, dependent in dependents):
+                # Perhaps a circle, in which each waits for the next: this one lets go.
+                free = [msgspec.structs.replace(owner, block_owner_deletion=False) for owner in owners]
+                await self._patch_owners(name, obj, free)
+            await self._delete(name, obj, "Foreground")
+        elif ORPHAN in obj.metadata.finalizers:
+            await self._delete(name, obj, "Orphan")
+        else:
+            await self._delete(name, obj, "Foreground" if FOREGROUND in obj.metadata.finalizers else "Background")
+
+    async def _stand(self, owner: OwnerReference, namespace: str) -> Owner:
         """The cache may be behind: only the API's own answer condemns."""
-        if owner.uid in self._by_uid:
-            return True
+        if (place := self._by_uid.get(owner.uid)) is not None:
+            known = self._graph[place[0]].get(place[1])
+            return Owner.WAITING if known is not None and is_waiting(known) else Owner.SOLID
         resource = BY_KIND.get((owner.api_version, owner.kind))
         if resource is None:
-            return True  # a kind that is not served here: not ours to judge
+            return Owner.SOLID  # a kind that is not served here: not ours to judge
         try:
             found = await self._client.get(
                 resource.qualified, owner.name, namespace if resource.namespaced else None, type=Object
             )
         except ApiError as error:
             if error.is_not_found:
-                return False
+                return Owner.GONE
             raise
-        return found.metadata.uid == owner.uid
+        if found.metadata.uid != owner.uid:
+            return Owner.GONE
+        return Owner.WAITING if is_waiting(found) else Owner.SOLID
 
     async def _foreground(self, name: str, obj: Object) -> None:
-        """Dependents first; those that block are waited for."""
-        blocking = False
-        for resource, dependent in self._dependents(obj.metadata.uid):
-            owner = next(o for o in dependent.metadata.owner_references if o.uid == obj.metadata.uid)
-            blocking = blocking or bool(owner.block_owner_deletion)
-            if not dependent.metadata.deletion_timestamp:
-                await self._delete(resource, dependent, "Foreground")
-        if not blocking:
+        """Those that block are waited for, and looked at; the others are garbage once this one is gone."""
+        waited = [
+            (kind, each) for kind, each in self._dependents(obj.metadata.uid) if obj.metadata.uid in blocking(each)
+        ]
+        for resource, dependent in waited:
+            if not is_waiting(dependent):
+                self._queue.add(f"{resource}|{key_of(dependent)}")
+        if not waited:
             await self._drop_finalizer(name, obj, FOREGROUND)
 
     async def _orphan(self, name: str, obj: Object) -> None:
         for resource, dependent in self._dependents(obj.metadata.uid):
-            left: list[Any] = [
-                msgspec.to_builtins(o) for o in dependent.metadata.owner_references if o.uid != obj.metadata.uid
-            ]
-            await self._patch(resource, dependent, {"uid": dependent.metadata.uid, "ownerReferences": left or None})
+            left = [owner for owner in dependent.metadata.owner_references if owner.uid != obj.metadata.uid]
+            await self._patch_owners(resource, dependent, left)
         await self._drop_finalizer(name, obj, ORPHAN)
+
+    async def _patch_owners(self, name: str, obj: Object, owners: list[OwnerReference]) -> None:
+        left = msgspec.to_builtins(owners) or None
+        await self._patch(name, obj, {"uid": obj.metadata.uid, "ownerReferences": left})
 
     async def _drop_finalizer(self, name: str, obj: Object, finalizer: str) -> None:
         left = [each for each in obj.metadata.finalizers if each != finalizer]

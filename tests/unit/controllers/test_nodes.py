@@ -3,11 +3,10 @@
 import pytest
 
 from fairlead.api.types.core import Node, NodeStatus, Pod, Taint, Toleration
-from fairlead.api.types.meta import Condition, OwnerReference
-from fairlead.controllers.garbage import judge
+from fairlead.api.types.meta import Condition
 from fairlead.controllers.node_lifecycle import NOT_READY, UNREACHABLE, evicted_at, pod_cidr, taints_of
 from fairlead.controllers.pod_gc import MOST_ENDED, absent, plan
-from tests.unit.controllers.objects import T0, at, node, owned_by, pod
+from tests.unit.controllers.objects import T0, at, node, pod
 
 
 @pytest.mark.parametrize(
@@ -110,11 +109,3 @@ def test_pods_of_a_lost_node_go_after_two_looks_and_stray_ones_at_once() -> None
 def test_of_too_many_ended_pods_the_oldest_go() -> None:
     pods = [pod(f"p{n}", node="n", phase="Succeeded", created=n) for n in reversed(range(MOST_ENDED + 2))]
     assert [each.metadata.name for each in plan(pods, {"n"}, set())] == ["p0", "p1"]
-
-
-@pytest.mark.parametrize(
-    ("owners", "garbage"),
-    [([], False), ([owned_by("gone")], True), ([owned_by("gone"), owned_by("here")], False)],
-)
-def test_what_has_lost_all_its_owners_is_garbage(owners: list[OwnerReference], garbage: bool) -> None:
-    assert judge(owners, {"gone": False, "here": True}) is garbage
