@@ -53,6 +53,21 @@ def test_what_is_open_to_a_dead_node_is_refused_by_a_living_one(balancing: Balan
 
 
 @FAMILIES
+def test_a_restart_while_a_node_is_dead_keeps_what_is_open_to_the_others(balancing: Balancing, family: Family) -> None:
+    balancing.start()
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(balancing.lan.open(VIPS[family])) for _ in range(12)]
+        first = {each: _say(each) for each in opened}
+        for dead in NODES:
+            living = [node for node in NODES if node != dead]
+            balancing.apply(balancing.planner.nodes(NODES, dead=[dead]) | balancing.planner.everywhere(living))
+            numbers = balancing.device.numbers()
+            assert {numbers[NODES[node][0]] for node in living} == {balancing.planner.number(node) for node in living}
+            balancing.apply(balancing.planner.nodes(NODES, dead=()) | balancing.planner.everywhere(NODES))
+        assert [_say(each) for each in opened] == list(first.values())
+
+
+@FAMILIES
 def test_who_sticks_comes_to_one_node_whatever_its_port(balancing: Balancing, family: Family) -> None:
     balancing.start(sticky=True)
     for protocol in ("TCP", "UDP"):

@@ -8,18 +8,20 @@ EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 ENDING = "ToBeDeletedByClusterAutoscaler"  # a taint
 
 
-def eligible(nodes: Iterable[Node]) -> dict[str, tuple[str, ...]]:
+def addressed(nodes: Iterable[Node]) -> dict[str, tuple[str, ...]]:
     """Name → one address of each family. Whether a node is Ready is not asked: its health check tells, and sooner."""
-    found = {}
-    for node in nodes:
-        metadata = node.metadata
-        if metadata.deletion_timestamp is not None or EXCLUDED in metadata.labels:
-            continue
-        if any(taint.key == ENDING for taint in node.spec.taints):
-            continue
-        if addresses := _addresses(node):
-            found[metadata.name] = addresses
-    return found
+    return {node.metadata.name: addresses for node in nodes if (addresses := _addresses(node))}
+
+
+def leaving(nodes: Iterable[Node]) -> frozenset[str]:
+    """Names of those that shall get no new connections, and keep what is open to them."""
+    return frozenset(node.metadata.name for node in nodes if _leaves(node))
+
+
+def _leaves(node: Node) -> bool:
+    metadata = node.metadata
+    is_ending = metadata.deletion_timestamp is not None or any(taint.key == ENDING for taint in node.spec.taints)
+    return is_ending or EXCLUDED in metadata.labels
 
 
 def _addresses(node: Node) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from fairlead.loadbalancer.device.apply import Device
 from fairlead.loadbalancer.device.serving import DeviceServing
 from fairlead.loadbalancer.l2.responding import Responder
 from fairlead.loadbalancer.l2.speaker import Speaker
-from fairlead.loadbalancer.nodes import eligible
+from fairlead.loadbalancer.nodes import addressed, leaving
 from fairlead.loadbalancer.serving import Elsewhere, Serving
 
 log = logging.getLogger(__name__)
@@ -115,12 +115,13 @@ class LoadBalancer:
             tasks.create_task(run(self._controller.queue, WORKERS, self._controller.reconcile, "load balancer"))
 
     def _on_nodes(self) -> None:
-        found = eligible(self._nodes.items.values())
-        self._serving.set_nodes(found)
-        names = frozenset(found)
+        nodes = list(self._nodes.items.values())
+        found, going = addressed(nodes), leaving(nodes)
+        self._serving.set_nodes(found, going)
+        names = found.keys() - going
         if self._known is not None and names != self._known:
             self._controller.nodes_changed(any_=bool(names))
-        self._known = names
+        self._known = frozenset(names)
 
     def _on_config(self, config: ConfigMap | None) -> None:
         """Pools that cannot be read, or are gone, are told, and those before stay: nobody loses an address by it."""

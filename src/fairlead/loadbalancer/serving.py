@@ -13,8 +13,8 @@ class Serving(Protocol):
     async def let_go(self, key: str) -> None:
         """Returns when nothing answers for the Service any more."""
 
-    def set_nodes(self, nodes: dict[str, tuple[str, ...]]) -> None:
-        """The nodes that may serve: name → addresses."""
+    def set_nodes(self, nodes: dict[str, tuple[str, ...]], leaving: frozenset[str]) -> None:
+        """The nodes that there are: name → addresses. Those that leave keep what is open to them and get no more."""
 
     def start(self) -> None:
         """All that is there has been told."""
@@ -32,7 +32,7 @@ class Elsewhere:
     async def let_go(self, key: str) -> None:
         pass
 
-    def set_nodes(self, nodes: dict[str, tuple[str, ...]]) -> None:
+    def set_nodes(self, nodes: dict[str, tuple[str, ...]], leaving: frozenset[str]) -> None:
         pass
 
     def start(self) -> None:

@@ -44,7 +44,7 @@ class Remembering:
         await self.slow.wait()
         self.served.pop(key, None)
 
-    def set_nodes(self, nodes: dict[str, tuple[str, ...]]) -> None:
+    def set_nodes(self, nodes: dict[str, tuple[str, ...]], leaving: frozenset[str]) -> None:
         pass
 
     def start(self) -> None:

@@ -10,7 +10,7 @@ from fairlead.host.nfnetlink import Encoded, NfnetlinkError, SetElements
 from fairlead.host.nft import Nft, NftError
 from fairlead.host.nft_reader import NftReader
 from fairlead.loadbalancer.announcing import Announcer
-from fairlead.loadbalancer.device.encode import INTERVALS, encode, intervals, node_of
+from fairlead.loadbalancer.device.encode import INTERVALS, drawn, encode, intervals, node_of
 from fairlead.loadbalancer.device.plan import Changes, Elements, differences
 from fairlead.loadbalancer.device.skeleton import skeleton, table_name
 
@@ -51,12 +51,15 @@ class Device:
             return False
 
     def numbers(self) -> dict[str, int]:
-        """Address of a node → its number, of a table that an earlier process left. Raises DeviceError."""
+        """Address of a node → its number, of a table that an earlier process left."""
         try:
             found = [each for name in ("nodes4", "nodes6") for each in self._there.elements(self._table, name)]
+            serving = set(map(drawn, self._there.elements(self._table, "buckets")))
         except NfnetlinkError:
             return {}
-        return {address: number for number, address in map(node_of, found)}
+        # The number of a dead node leads to another's address, too; but nothing new is given to it.
+        pairs = sorted(map(node_of, found), key=lambda pair: pair[0] in serving)
+        return {address: number for number, address in pairs}
 
     def apply(self, changes: Changes) -> None:
         """The first time, all that there shall be. Raises DeviceError."""

@@ -73,8 +73,8 @@ async def ask(target: Target) -> Outcome:
             line = await answered
     except TimeoutError:
         return Outcome.SILENT
-    except ConnectionError:  # refused: somebody is there, and says that nobody listens
-        return Outcome.ILL
+    except ConnectionError:
+        return Outcome.ABSENT
     except OSError:
         return Outcome.SILENT
     finally:

@@ -50,3 +50,8 @@ def node_of(data: bytes) -> tuple[int, str]:
     number = _number.unpack_from(data, 12)[0]
     packed = data[-size:]
     return number, socket.inet_ntop(socket.AF_INET if size == 4 else socket.AF_INET6, packed)
+
+
+def drawn(data: bytes) -> int:
+    """The node's number in an element of `buckets`."""
+    return int(_number.unpack(data[-4:])[0])

@@ -15,7 +15,8 @@ MOST = 500  # checks a second, however many Services want their own
 
 class Outcome(Enum):
     WELL = "well"
-    ILL = "ill"  # an answer that says no, or a refusal
+    ILL = "ill"  # an answer that says no
+    ABSENT = "absent"  # refused: somebody is there, and says that nobody listens
     SILENT = "silent"
 
 
@@ -23,6 +24,7 @@ class State(Enum):
     UNKNOWN = "unknown"
     WELL = "well"
     ILL = "ill"
+    ABSENT = "absent"  # the proxy does not run; what it made of the kernel serves on
     DEAD = "dead"
 
 
@@ -42,8 +44,10 @@ def after(health: Health, outcome: Outcome) -> Health:
     state = health.state
     if silences >= DEATH:
         state = State.DEAD
-    elif failures >= FALL or state is State.UNKNOWN or (state is State.DEAD and not silences):
-        state = State.DEAD if state is State.DEAD and silences else State.ILL
+    elif state in (State.DEAD, State.ABSENT) and silences:
+        pass  # nothing new
+    elif failures >= FALL or state in (State.UNKNOWN, State.DEAD):
+        state = State.ABSENT if outcome is Outcome.ABSENT else State.ILL
     return Health(state, min(failures, DEATH), min(silences, DEATH))
 
 

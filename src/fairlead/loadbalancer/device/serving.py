@@ -24,6 +24,7 @@ class DeviceServing:
         self._planner = Planner()
         self._services: dict[str, Balanced] = {}
         self._nodes: dict[str, tuple[str, ...]] = {}
+        self._leaving: frozenset[str] = frozenset()
         self._checking = Checking(self._on_health)
         self._dirty: set[str] = set()
         self._nodes_dirty = True
@@ -49,10 +50,10 @@ class DeviceServing:
             self._applied.clear()
             await self._applied.wait()
 
-    def set_nodes(self, nodes: dict[str, tuple[str, ...]]) -> None:
-        if nodes == self._nodes:
+    def set_nodes(self, nodes: dict[str, tuple[str, ...]], leaving: frozenset[str]) -> None:
+        if (nodes, leaving) == (self._nodes, self._leaving):
             return
-        self._nodes = nodes
+        self._nodes, self._leaving = nodes, leaving
         if self._active:
             self._want_all_checks()
             self._all_dirty()
@@ -123,15 +124,19 @@ class DeviceServing:
         return changes
 
     def _serving(self, key: str = PROXY) -> list[str]:
-        """Nodes that may have new connections, to a Service with the policy Local or else to any. If none is well: to
-        those that are there, as they know best what to say."""
+        """Nodes that may have new connections, to a Service with the policy Local or else to any. If none is well:
+        those that nobody said no for, or else that are there, as they know best what to say."""
 
         def states(check: str) -> dict[str, State]:
             return {name: self._checking.state(check, name) for name in self._nodes}
 
         proxies, own = states(PROXY), states(key)
-        found = [name for name in self._nodes if own[name] is State.WELL and proxies[name] is not State.DEAD]
-        return found or [name for name in self._nodes if proxies[name] is not State.DEAD] or list(self._nodes)
+        staying = [name for name in self._nodes if name not in self._leaving]
+        alive = [name for name in staying if proxies[name] is not State.DEAD]
+        for hope in ({State.WELL}, {State.ABSENT, State.UNKNOWN}):
+            if found := [name for name in alive if own[name] in hope]:
+                return found
+        return alive or staying
 
     def _want_all_checks(self) -> None:
         self._checking.want(PROXY, self._targets(self._health_port))

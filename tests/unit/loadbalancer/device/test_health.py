@@ -6,7 +6,7 @@ import pytest
 
 from fairlead.loadbalancer.device.health import PATIENCE, Health, Outcome, State, after, wait
 
-OUTCOMES = {"+": Outcome.WELL, "-": Outcome.ILL, ".": Outcome.SILENT}
+OUTCOMES = {"+": Outcome.WELL, "-": Outcome.ILL, "x": Outcome.ABSENT, ".": Outcome.SILENT}
 
 
 def history(outcomes: Iterable[str]) -> list[str]:
@@ -33,6 +33,12 @@ def history(outcomes: Iterable[str]) -> list[str]:
         ("+...-", "ill"),  # it says something again
         ("+....", "dead"),
         ("...+", "well"),
+        ("+x", "well"),
+        ("+xx.", "absent"),
+        ("+xx...", "dead"),
+        ("+xx-", "ill"),
+        ("+--x", "absent"),
+        ("x", "absent"),
     ],
 )
 def test_the_last_answers_decide(outcomes: str, state: str) -> None:
