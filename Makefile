@@ -6,7 +6,7 @@ BIN := .venv/bin
 # What runs a cluster, then what only tests and benchmarks compare with.
 PACKAGES := python3-venv crun nftables iproute2 conntrack curl dnsutils ca-certificates nginx-light libnginx-mod-http-lua openssl util-linux clang \
 	tomcat10-common default-jre-headless busybox
-TEST_PACKAGES := wrk dnsperf knot musl-dev etcd-server docker-registry ipset iptables ipvsadm kmod chromium
+TEST_PACKAGES := wrk dnsperf knot musl-dev etcd-server docker-registry ipset iptables ipvsadm kmod chromium libusrsctp-examples
 VERSIONED_KUBECTL := .cache/kubectl-1.20/usr/bin/kubectl
 PROGRAMS := src/fairlead/proxy/modes/ebpf/sockets.o
 IPVS_KERNEL := .cache/uml/bin/linux.uml

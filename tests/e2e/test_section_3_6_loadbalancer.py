@@ -2,9 +2,6 @@
 
 import json
 import re
-import sys
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +14,6 @@ pytestmark = pytest.mark.e2e
 
 FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
 HOST = "192.168.109.1"
-DEAF = """table netdev deaf { chain ingress { type filter hook ingress device "eth0" priority -10; policy drop; }; }"""
-WINDOW = 2.0  # seconds in which requests may fail when something has died
-# Requests one after another, each on a connection of its own: when each began, and whether it was answered.
-LOOP = """
-import http.client, json, sys, time
-address, seconds = sys.argv[1], float(sys.argv[2])
-end, found = time.monotonic() + seconds, []
-while time.monotonic() < end:
-    began = time.monotonic()
-    try:
-        connection = http.client.HTTPConnection(address, timeout=0.9)
-        connection.request("GET", "/")
-        well = connection.getresponse().status == 200
-        connection.close()
-    except OSError as error:
-        well = False
-    found.append((began, well))
-    time.sleep(0.01)
-print(json.dumps(found))
-"""
 
 
 def address_of(kubectl: Kubectl, name: str) -> str:
@@ -82,41 +59,6 @@ def test_its_address_answers_the_host_and_goes_with_it(
     assert inside.out.strip() in application.values()
     kubectl("delete svc service-loadbalancer -n dev").ok()
     assert kubectl.machine.run(["curl", "-sS", "--max-time", "1", address]).code in (7, 28)
-
-
-def test_not_one_request_is_lost_but_in_the_seconds_after_a_death(newest: Kubectl, chapter: Path) -> None:
-    """Of each node's proxy, of the device's controller, of a node's network; and none when they come back."""
-    machine = newest.machine
-    deployment = (chapter / "deployment.yaml").read_text()
-    pinned = deployment.replace("    spec:\n", "    spec:\n      nodeSelector: {kubernetes.io/hostname: node2}\n")
-    newest("create -f -", stdin=pinned).ok()
-    newest("rollout status deployment/pc-deployment -n dev --timeout=30s").ok()
-    newest(f"create -f {chapter}/service-loadbalancer.yaml").ok()
-    address = address_of(newest, "service-loadbalancer")
-    eventually(lambda: _same(machine.run(["curl", "-sS", "--max-time", "1", address]).code, 0))
-
-    deaths = []
-    with ThreadPoolExecutor() as pool:
-        requests = _ask_for(pool, machine, address, 14.0)
-        time.sleep(1.0)
-        for name in [*_processes(machine, "kube-proxy"), *_processes(machine, "loadbalancer")]:
-            deaths.append(time.monotonic())
-            machine.run(["kill", "-9", str(name)]).ok()
-            time.sleep(0.7)
-        time.sleep(1.5)
-        deaths.append(time.monotonic())
-        machine.on_node("node1", "nft", DEAF).ok()
-        time.sleep(3.5)
-        returned = time.monotonic()
-        machine.on_node("node1", "nft", "delete table netdev deaf").ok()
-        found: list[tuple[float, bool]] = json.loads(requests.result().out)
-    assert len(found) > 200
-    lost = [began for began, well in found if not well]
-    network = deaths[-1]
-    assert [each - network for each in lost if not network <= each <= network + WINDOW] == []
-    assert any(began > returned + 1.0 and well for began, well in found)
-    restored = newest("get nodes -o wide").ok()
-    assert restored.out.count(" Ready") == 3
 
 
 def test_the_client_is_seen_where_the_policy_is_local(newest: Kubectl, application: dict[str, str]) -> None:
@@ -218,13 +160,3 @@ def _service(name: str, **spec: Any) -> str:
 
 def _same(one: object, other: object) -> None:
     assert one == other
-
-
-def _processes(machine: Machine, name: str) -> list[int]:
-    report = json.loads(machine.fairlead("status", "--output", "json").ok().out)
-    return [each["pid"] for each in report["processes"] if each["name"].startswith(name[:10])]
-
-
-def _ask_for(pool: ThreadPoolExecutor, machine: Machine, address: str, seconds: float) -> "Future[Any]":
-    command = [sys.executable, "-c", LOOP, address, str(seconds)]
-    return pool.submit(lambda: machine.run(command, seconds=seconds + 20).ok())
