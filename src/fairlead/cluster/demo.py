@@ -10,7 +10,7 @@ from typing import Any
 from fairlead.api.resources import BY_KIND
 from fairlead.api.status import ApiError
 from fairlead.api.types.apps import Deployment
-from fairlead.api.types.core import Service
+from fairlead.api.types.service import Service
 from fairlead.client.config import load_kubeconfig
 from fairlead.client.rest import Client
 from fairlead.cluster.enter import in_network

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.api.status import ApiError
-from fairlead.api.types.core import Pod, Service
+from fairlead.api.types.core import Pod
 from fairlead.api.types.discovery import EndpointSlice
+from fairlead.api.types.service import Service
 from fairlead.client.config import load_kubeconfig
 from fairlead.client.rest import Client
 from fairlead.cluster.cgroups import folder_of

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, TypeVar, cast
 
-from fairlead.api.types import apps, batch, core, discovery
+from fairlead.api.types import apps, batch, core, discovery, service
 from fairlead.client.events import Recorder
 from fairlead.client.informer import Informer
 from fairlead.client.rest import Client
@@ -34,12 +34,12 @@ class Context:
         return self.informer("pods", core.Pod)
 
     @property
-    def services(self) -> Informer[core.Service]:
-        return self.informer("services", core.Service)
+    def services(self) -> Informer[service.Service]:
+        return self.informer("services", service.Service)
 
     @property
-    def endpoints(self) -> Informer[core.Endpoints]:
-        return self.informer("endpoints", core.Endpoints)
+    def endpoints(self) -> Informer[service.Endpoints]:
+        return self.informer("endpoints", service.Endpoints)
 
     @property
     def slices(self) -> Informer[discovery.EndpointSlice]:

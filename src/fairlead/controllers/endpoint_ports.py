@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from fairlead.api import time as api_time
-from fairlead.api.types.core import Pod, Service, ServicePort
+from fairlead.api.types.core import Pod
+from fairlead.api.types.service import Service, ServicePort
 from fairlead.controllers.pods import condition
 
 TRIGGERED = "endpoints.kubernetes.io/last-change-trigger-time"

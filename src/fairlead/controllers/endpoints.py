@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import msgspec
 
 from fairlead.api.status import ApiError
-from fairlead.api.types.core import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Pod, Service
+from fairlead.api.types.core import Pod
 from fairlead.api.types.meta import ObjectMeta, ObjectReference
+from fairlead.api.types.service import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Service
 from fairlead.client.workqueue import WorkQueue, run
 from fairlead.controllers.ahead import Ahead
 from fairlead.controllers.context import Context

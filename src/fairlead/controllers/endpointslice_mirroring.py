@@ -2,9 +2,9 @@
 
 import msgspec
 
-from fairlead.api.types.core import EndpointAddress, Endpoints, EndpointSubset, Service
 from fairlead.api.types.discovery import EndpointConditions, EndpointSlice, SliceEndpoint, SlicePort
 from fairlead.api.types.meta import ObjectMeta, OwnerReference
+from fairlead.api.types.service import EndpointAddress, Endpoints, EndpointSubset, Service
 from fairlead.client.workqueue import WorkQueue, run
 from fairlead.controllers.context import Context
 from fairlead.controllers.endpoints import HEADLESS, LEADER, ignore_missing

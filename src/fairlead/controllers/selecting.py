@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from fairlead.api.types.core import Pod, Service
+from fairlead.api.types.core import Pod
+from fairlead.api.types.service import Service
 from fairlead.client.workqueue import WorkQueue
 from fairlead.controllers.context import Context
 

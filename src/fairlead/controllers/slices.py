@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from fairlead.api.types.core import Pod, Service
+from fairlead.api.types.core import Pod
 from fairlead.api.types.discovery import (
     EndpointConditions,
     EndpointHints,
@@ -19,6 +19,7 @@ from fairlead.api.types.discovery import (
     SlicePort,
 )
 from fairlead.api.types.meta import ObjectMeta, ObjectReference, OwnerReference
+from fairlead.api.types.service import Service
 from fairlead.controllers.endpoint_ports import TRIGGERED, addresses_of, hostname, is_candidate, number_on, triggered
 from fairlead.controllers.endpoints import HEADLESS
 from fairlead.controllers.pods import is_ready

@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from fairlead.api.types.core import ConfigMap, Secret, Service
+from fairlead.api.types.core import ConfigMap, Secret
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.api.types.meta import Object
 from fairlead.api.types.networking import Ingress
+from fairlead.api.types.service import Service
 from fairlead.api.yaml import parse_all
 from fairlead.ingress.plan.catalog import Catalog
 from fairlead.ingress.plan.model import Problem

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from fairlead.api.status import ApiError
-from fairlead.api.types.core import ConfigMap, Endpoints, Secret, Service
+from fairlead.api.types.core import ConfigMap, Secret
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.api.types.networking import Ingress, IngressClass
+from fairlead.api.types.service import Endpoints, Service
 from fairlead.client.informer import Informer
 from fairlead.client.rest import BY_QUALIFIED, Client
 from fairlead.ingress.options import Options

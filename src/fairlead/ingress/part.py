@@ -5,9 +5,10 @@ import datetime
 import gc
 import logging
 
-from fairlead.api.types.core import ConfigMap, Endpoints, Secret, Service
+from fairlead.api.types.core import ConfigMap, Secret
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.api.types.networking import Ingress
+from fairlead.api.types.service import Endpoints, Service
 from fairlead.client.config import load
 from fairlead.client.events import Recorder, reference
 from fairlead.client.rest import Client

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fairlead.api.types.core import ServiceStatus, SessionAffinityConfig
+from fairlead.api.types.service import ServiceStatus, SessionAffinityConfig
 from fairlead.loadbalancer.model import Balanced, Frontend
 from fairlead.services.model import FAMILIES, Family, family_of
 from fairlead.services.trimmed import TrimmedPort

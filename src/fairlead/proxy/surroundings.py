@@ -8,7 +8,8 @@ import time
 from dataclasses import replace
 
 from fairlead.api.status import ApiError
-from fairlead.api.types.core import Node, Service
+from fairlead.api.types.core import Node
+from fairlead.api.types.service import Service
 from fairlead.client.config import ConfigError
 from fairlead.client.rest import Client
 from fairlead.proxy.configuration import POD_CIDR, SERVICE_CIDR, Options

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fairlead.api.types.core import Container, Pod, Service
-from fairlead.api.types.core import ServicePort as ApiPort
+from fairlead.api.types.core import Container, Pod
 from fairlead.api.types.discovery import EndpointSlice
+from fairlead.api.types.service import Service
+from fairlead.api.types.service import ServicePort as ApiPort
 from fairlead.services.decide import Decision, Network, Packet, decide
 from fairlead.services.model import ServicePort, family_of, host_port, service_ports
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from fairlead.api.types.core import Service
 from fairlead.api.types.discovery import EndpointHints, EndpointSlice
+from fairlead.api.types.service import Service
 from fairlead.services.trimmed import TrimmedService, TrimmedSlice
 
 AFFINITY_SECONDS = 10800

@@ -3,8 +3,8 @@ Read from JSON, never written. Pure."""
 
 import msgspec
 
-from fairlead.api.types.core import ServiceStatus, SessionAffinityConfig
 from fairlead.api.types.discovery import EndpointHints
+from fairlead.api.types.service import ServiceStatus, SessionAffinityConfig
 
 
 class _Trimmed(msgspec.Struct, rename="camel", kw_only=True, frozen=True, gc=False):

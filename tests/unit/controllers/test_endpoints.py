@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from fairlead.api.types.core import Container, ContainerPort, Endpoints, Pod, Service, ServicePort, ServiceSpec
+from fairlead.api.types.core import Container, ContainerPort, Pod
 from fairlead.api.types.meta import ObjectMeta
+from fairlead.api.types.service import Endpoints, Service, ServicePort, ServiceSpec
 from fairlead.controllers.endpoint_ports import TRIGGERED
 from fairlead.controllers.endpoints import HEADLESS, MOST, TRUNCATED, plan, subsets_of
 from tests.unit.controllers.objects import at, pod

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.api.types.core import Pod, Service, ServicePort, ServiceSpec
+from fairlead.api.types.core import Pod
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.api.types.meta import ObjectMeta
+from fairlead.api.types.service import Service, ServicePort, ServiceSpec
 from fairlead.controllers.endpoint_ports import TRIGGERED
 from fairlead.controllers.slices import CONTROLLER, MANAGED_BY, MOST, SERVICE_NAME, Plan, plan
 from tests.unit.controllers.objects import at, pod

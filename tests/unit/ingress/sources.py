@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from fairlead.api.types.core import ConfigMap, Secret, Service
+from fairlead.api.types.core import ConfigMap, Secret
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.api.types.networking import Ingress
+from fairlead.api.types.service import Service
 from fairlead.ingress.plan.catalog import Catalog
 from fairlead.ingress.plan.model import Backend, Site
 from tests.ingress.objects import NGINX

@@ -4,9 +4,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.api.types.core import Secret, Service
+from fairlead.api.types.core import Secret
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.api.types.networking import Ingress
+from fairlead.api.types.service import Service
 from fairlead.ingress.plan.catalog import Catalog
 from tests.ingress.objects import NGINX, certificate, endpoint_slice, ingress, path, service, tls_secret
 from tests.unit.ingress.sources import Sources, backend, catalog, site, typed

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.api.types.core import Node, Service
+from fairlead.api.types.core import Node
 from fairlead.api.types.networking import Ingress, IngressClass
+from fairlead.api.types.service import Service
 from fairlead.ingress.administrator import Administrator
 from fairlead.ingress.administrator import read as read_settings
 from fairlead.ingress.nginx.conf import render

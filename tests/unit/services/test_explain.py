@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from fairlead.api.types.core import Pod, Service
+from fairlead.api.types.core import Pod
 from fairlead.api.types.discovery import EndpointSlice
+from fairlead.api.types.service import Service
 from fairlead.services.decide import Network
 from fairlead.services.explain import Finding, Source, examine, ways
 

@@ -7,8 +7,9 @@ controller's pods.
 import ipaddress
 from collections.abc import Iterable
 
-from fairlead.api.types.core import Node, Service
+from fairlead.api.types.core import Node
 from fairlead.api.types.networking import IngressLoadBalancerIngress
+from fairlead.api.types.service import Service
 
 
 def of_service(service: Service) -> list[IngressLoadBalancerIngress]:

@@ -4,8 +4,8 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Protocol
 
-from fairlead.api.types.core import Endpoints, Service, ServicePort
 from fairlead.api.types.discovery import EndpointConditions, EndpointSlice, SliceEndpoint, SlicePort
+from fairlead.api.types.service import Endpoints, Service, ServicePort
 from fairlead.ingress.plan.model import Backend
 from fairlead.ingress.plan.targets import Target
 from fairlead.services.model import Endpoint, usable

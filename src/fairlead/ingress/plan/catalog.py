@@ -10,9 +10,10 @@ from typing import Protocol
 
 import msgspec
 
-from fairlead.api.types.core import ConfigMap, Secret, Service
+from fairlead.api.types.core import ConfigMap, Secret
 from fairlead.api.types.discovery import EndpointSlice
 from fairlead.api.types.networking import Ingress
+from fairlead.api.types.service import Service
 from fairlead.ingress.plan import headers, sites
 from fairlead.ingress.plan.backends import backend_of
 from fairlead.ingress.plan.certificates import CertificateError, Pair, pair_of
