@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.ingress.objects import ingress, path
-from tests.ingress.world import CLIENTS, World
+from tests.ingress.objects import endpoint_slice, ingress, path, service
+from tests.ingress.world import CLIENTS, PODS, World
 
 pytestmark = pytest.mark.netns
 
@@ -90,9 +90,20 @@ def test_what_cannot_be_taken_is_told_and_changes_nothing(settings: World) -> No
     assert settings.client.get("http://set.test/").status == 200
 
 
+def test_nginx_names_itself_to_nobody_where_it_shall_not(settings: World) -> None:
+    settings.apply(service("dead"))
+    settings.apply(endpoint_slice("dead", [PODS[7]]))
+    settings.apply(ingress("nameless", {"nameless.test": [path("one"), path("dead", "/dead")]}))
+    write(settings, {"server-tokens": "false"})
+    settings.until(lambda: "server" not in settings.client.get("http://nameless.test/").headers)
+    for url, status in (("nameless.test/", 200), ("nameless.test/dead", 502), ("nobody.test/", 404)):
+        got = settings.client.get(f"http://{url}")
+        assert (got.status, "server" in got.headers) == (status, False)
+
+
 def test_what_nginx_holds_outlives_a_reload(settings: World) -> None:
     """A reload reads no snapshot: shared memory is newer."""
-    assert "server" not in settings.client.get("http://set.test/").headers
+    settings.until(lambda: settings.client.get("http://set.test/").headers.get("server") == "nginx")
     write(settings, {"server-tokens": "true"})
     settings.until(lambda: "nginx/" in settings.client.get("http://set.test/").headers.get("server", ""))
     assert settings.client.get("http://set.test/").status == 200

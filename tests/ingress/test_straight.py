@@ -109,12 +109,3 @@ def test_requests_of_every_way_are_counted(cluster: World) -> None:
 
 def _are(found: tuple[float, float], wanted: tuple[float, float]) -> None:
     assert found == wanted
-
-
-def test_nginx_does_not_name_itself(cluster: World) -> None:
-    cluster.apply(service("dead"))
-    cluster.apply(endpoint_slice("dead", [PODS[7]]))
-    cluster.apply(ingress("nameless", {"nameless.test": [path("one"), path("dead", "/dead")]}))
-    answers(cluster, "http://nameless.test/dead", 502)
-    for url in ("http://nameless.test/", "http://nameless.test/dead", "http://nobody.test/"):
-        assert "server" not in cluster.client.get(url).headers

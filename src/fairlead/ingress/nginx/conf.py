@@ -76,7 +76,7 @@ http {{
             require("fairlead." .. name)
         end
         fairlead = require("fairlead.phases")
-        require("fairlead.settings").anonymous = {"false" if static.server_tokens else "true"}
+        require("fairlead.settings").anonymous = {"true" if static.server_tokens is False else "false"}
         require("fairlead.store").load("{folder}/snapshot")
     }}
     init_worker_by_lua_block {{ require("fairlead.metrics").start() }}
@@ -88,7 +88,7 @@ http {{
     uwsgi_temp_path {place.work}/uwsgi;
     scgi_temp_path {place.work}/scgi;
     default_type text/html;
-    server_tokens {_switch(static.server_tokens)};
+    server_tokens {_switch(bool(static.server_tokens))};
     sendfile on;
     tcp_nopush on;
     tcp_nodelay on;

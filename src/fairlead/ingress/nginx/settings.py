@@ -59,7 +59,7 @@ class Static:
     client_body_buffer_size: int = 8192
     underscores_in_headers: bool = False
     ignore_invalid_headers: bool = True
-    server_tokens: bool = False
+    server_tokens: bool | None = None  # None: a name without a version, as the conformance tests want a name
     http2: bool = True
     http2_streams: int = 128
     proxy_protocol: bool = False

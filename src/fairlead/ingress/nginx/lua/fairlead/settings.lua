@@ -29,9 +29,9 @@ end
 
 local current, epoch = DEFAULT, -1
 
--- `anonymous`: nginx names itself to nobody, as ingress-nginx unless it is asked to; it is set before the workers start.
+-- `anonymous`: nginx names itself to nobody, where the administrator wants so; it is set before the workers start.
 return {
-    anonymous = true,
+    anonymous = false,
     get = function()
         if epoch ~= store.epoch then
             current, epoch = store.get("s:settings", prepare) or DEFAULT, store.epoch
