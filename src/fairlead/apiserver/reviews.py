@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import msgspec
-
-from fairlead.api.status import ApiError, bad_request
+from fairlead.api.status import ApiError, bad_request, not_acceptable
 from fairlead.apiserver import negotiation
+from fairlead.apiserver.answers import partial
 from fairlead.apiserver.authz import Attributes
 from fairlead.apiserver.call import Call
 from fairlead.apiserver.users import User, user_info
@@ -15,10 +14,14 @@ Json = dict[str, Any]
 
 
 async def create(call: Call) -> Response:
+    """A review has no columns, so no Table. Raises ApiError (406)."""
+    if call.form.shape == "table":
+        raise not_acceptable(negotiation.ACCEPTED)
     review = negotiation.decode(call.request, call.resource, call.warnings)
     review["status"] = REVIEWS[call.resource.plural](call, review.get("spec") or {})
     review["metadata"].setdefault("creationTimestamp", None)
-    return Response(201, msgspec.json.encode(review))
+    answer = partial(review, call.form.version) if call.form.shape == "partial" else review
+    return Response(201, negotiation.render(answer, call.form), call.form.media)
 
 
 def _token(call: Call, spec: Json) -> Json:

@@ -101,6 +101,17 @@ async def test_whom_one_acts_as_is_told_by_a_review(api: Api) -> None:
     assert told["groups"] == ["system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"]
 
 
+async def test_a_review_has_no_table_but_comes_as_yaml_and_as_its_metadata(api: Api) -> None:
+    review = {"kind": "SelfSubjectAccessReview", "spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    form = "application/json;as={};g=meta.k8s.io;v=v1"
+    (await api("POST", path, review, accept=form.format("Table"))).failed(406, "NotAcceptable")
+    partial = (await api("POST", path, review, accept=form.format("PartialObjectMetadata"))).ok()
+    assert partial["kind"] == "PartialObjectMetadata"
+    answer = await api("POST", path, review, accept="application/yaml")
+    assert b"allowed: true" in answer.body
+
+
 async def test_tokens_are_of_accounts_that_are_there(api: Api) -> None:
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
     await api.create(f"{CORE}/serviceaccounts", account)
