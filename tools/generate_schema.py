@@ -41,6 +41,7 @@ CURRENT = (
     "admissionregistration.k8s.io/v1",
 )  # fmt: skip
 RETIRED = {
+    "discovery.k8s.io/v1beta1": ("EndpointSlice", "EndpointSliceList"),
     "extensions/v1beta1": ("Ingress", "IngressList"),
     "networking.k8s.io/v1beta1": ("Ingress", "IngressList", "IngressClass", "IngressClassList"),
     "rbac.authorization.k8s.io/v1beta1": (
@@ -49,7 +50,10 @@ RETIRED = {
     ),
 }  # fmt: skip
 # What a retired version learned after 1.20, the last release that Debian has its documents of: {type: {field: type}}.
-LATER = {"networking.v1beta1.IngressClassSpec": {"parameters": "networking.v1.IngressClassParametersReference"}}
+LATER = {
+    "discovery.v1beta1.Endpoint": {"hints": "discovery.v1.EndpointHints"},
+    "networking.v1beta1.IngressClassSpec": {"parameters": "networking.v1.IngressClassParametersReference"},
+}
 # Kinds of every group and version, and those that no OpenAPI document lists.
 META = ("APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "DeleteOptions", "Status", "WatchEvent")
 PROTO_ONLY = {
@@ -123,7 +127,9 @@ class Table:
         schema = self.inputs.definitions.get(name)
         if schema is None:
             schema = {"properties": dict.fromkeys(message.fields)}
-        properties: Json = schema.get("properties", {})
+        properties: Json = {**schema.get("properties", {})}
+        for field in LATER.get(name, ()):
+            properties.setdefault(field, {})
         inlined = self._inlined(message, properties)
         about: Json = {}
         if inlined:
@@ -167,8 +173,9 @@ class Table:
 
     def _field(self, owner: str, name: str, schema: Json | None, required: bool, message: Message) -> list[Any]:
         number, proto = message.fields.get(name) or self._spelled_otherwise(name, message)
-        kind = self._from_proto(proto) if schema is None else type_expression(schema)
-        kind = LATER.get(owner, {}).get(name, kind)
+        kind = LATER.get(owner, {}).get(name, "")
+        if not kind:
+            kind = self._from_proto(proto) if schema is None else type_expression(schema)
         inner = self.inputs.messages.get(proto)
         if inner is not None and inner.is_string_list:
             kind = "stringList"

@@ -157,9 +157,9 @@ SELF_SUBJECT_RULES_REVIEWS = Resource(
 )
 
 
-def _retired(current: Resource, group_version: str, since: str) -> Resource:
-    """A version that Kubernetes 1.22 no longer served, as the manifests of its time use it. In another group it has no
-    short names: kubectl would warn at each use of them that they could mean either."""
+def _retired(current: Resource, group_version: str, since: str, gone: str = "v1.22") -> Resource:
+    """A version that Kubernetes no longer serves (from `gone` on), as the manifests and clients of its time use it. In
+    another group it has no short names: kubectl would warn at each use of them that they could mean either."""
     group, _, version = group_version.partition("/")
     kind = current.kind
     return replace(
@@ -168,7 +168,7 @@ def _retired(current: Resource, group_version: str, since: str) -> Resource:
         version=version,
         short_names=current.short_names if group == current.group else (),
         storage=current.group_version,
-        deprecated=f"{group_version} {kind} is deprecated in {since}+, unavailable in v1.22+; "
+        deprecated=f"{group_version} {kind} is deprecated in {since}+, unavailable in {gone}+; "
         f"use {current.group_version} {kind}",
     )
 
@@ -179,6 +179,7 @@ INGRESS_CLASSES_BETA = _retired(INGRESS_CLASSES, f"{NETWORKING}/v1beta1", "v1.19
 RBAC_BETA = tuple(
     _retired(each, f"{RBAC}/v1beta1", "v1.17") for each in (ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS)
 )
+ENDPOINT_SLICES_BETA = _retired(ENDPOINT_SLICES, "discovery.k8s.io/v1beta1", "v1.21", "v1.25")
 
 # Of a group's versions the first is preferred; of groups that have a kind of one name, clients take the first.
 RESOURCES: tuple[Resource, ...] = (
@@ -189,6 +190,7 @@ RESOURCES: tuple[Resource, ...] = (
     TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,
     SELF_SUBJECT_RULES_REVIEWS,
     NEW_EVENTS, INGRESSES_BETA, INGRESS_CLASSES_BETA, *RBAC_BETA, INGRESSES_EXTENSIONS,
+    ENDPOINT_SLICES_BETA,
 )  # fmt: skip
 STORED = tuple(resource for resource in RESOURCES if resource.storage is None)  # each kind once
 

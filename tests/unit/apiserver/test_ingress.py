@@ -287,6 +287,26 @@ async def test_roles_of_v1beta1_are_the_same_roles(api: Api) -> None:
     assert 'cannot get resource "ingresses" in API group "networking.k8s.io"' in status["message"]
 
 
+async def test_endpoint_slices_of_v1beta1_are_the_same_slices(api: Api) -> None:
+    """kube-proxy and CoreDNS of Kubernetes 1.20 ask for these."""
+    beta = "/apis/discovery.k8s.io/v1beta1/namespaces/default/endpointslices"
+    slice_ = {
+        "apiVersion": "discovery.k8s.io/v1beta1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "s"},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.0.0.1"], "topology": {"topology.kubernetes.io/zone": "z"}}],
+        "ports": [],
+    }
+    made = await api("POST", beta, slice_)
+    assert "unavailable in v1.25+; use discovery.k8s.io/v1 EndpointSlice" in made.warnings[0]
+    now = await api.get("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/s")
+    assert now["endpoints"] == [{"addresses": ["10.0.0.1"], "zone": "z"}]
+    listed = await api.get(beta)
+    assert listed["apiVersion"] == "discovery.k8s.io/v1beta1"
+    assert [each["endpoints"] for each in listed["items"] if each["metadata"]["name"] == "s"] == [slice_["endpoints"]]
+
+
 async def test_discovery_prefers_what_is_current(api: Api) -> None:
     groups = {group["name"]: group for group in (await api.get("/apis"))["groups"]}
     assert groups["networking.k8s.io"]["preferredVersion"]["version"] == "v1"

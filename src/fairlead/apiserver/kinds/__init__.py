@@ -5,7 +5,7 @@ from fairlead.apiserver.kinds.configmap import CONFIG_MAP
 from fairlead.apiserver.kinds.daemonset import DAEMON_SET
 from fairlead.apiserver.kinds.deployment import DEPLOYMENT
 from fairlead.apiserver.kinds.endpoints import ENDPOINTS
-from fairlead.apiserver.kinds.endpointslice import ENDPOINT_SLICE
+from fairlead.apiserver.kinds.endpointslice import ENDPOINT_SLICE, ENDPOINT_SLICE_BETA
 from fairlead.apiserver.kinds.event import EVENT, NEW_EVENT
 from fairlead.apiserver.kinds.ingress import INGRESS, INGRESS_BETA, INGRESS_EXTENSIONS
 from fairlead.apiserver.kinds.ingressclass import INGRESS_CLASS, INGRESS_CLASS_BETA
@@ -31,7 +31,7 @@ KINDS: dict[Resource, Kind] = {
         DEPLOYMENT, REPLICA_SET, REPLICATION_CONTROLLER, DAEMON_SET, JOB, ENDPOINT_SLICE, LEASE, INGRESS, INGRESS_CLASS,
         ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING,
         VALIDATING_WEBHOOK_CONFIGURATION, MUTATING_WEBHOOK_CONFIGURATION,
-        NEW_EVENT, INGRESS_BETA, INGRESS_EXTENSIONS, INGRESS_CLASS_BETA, *BETA,
+        NEW_EVENT, INGRESS_BETA, INGRESS_EXTENSIONS, INGRESS_CLASS_BETA, *BETA, ENDPOINT_SLICE_BETA,
     )
 }  # fmt: skip
 

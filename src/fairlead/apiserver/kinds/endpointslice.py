@@ -1,9 +1,11 @@
 """EndpointSlices."""
 
+from dataclasses import replace
 from typing import Any
 
+from fairlead.api.conversion import endpointslice as conversion
 from fairlead.api.field import FieldError, invalid
-from fairlead.api.resources import ENDPOINT_SLICES
+from fairlead.api.resources import ENDPOINT_SLICES, ENDPOINT_SLICES_BETA
 from fairlead.apiserver.kinds.kind import Kind
 from fairlead.apiserver.tables.endpointslice import COLUMNS
 from fairlead.apiserver.validation.endpoints import validate_slice
@@ -42,3 +44,4 @@ ENDPOINT_SLICE = Kind(
     prepare_create=prepare_create,
     prepare_update=prepare_update,
 )
+ENDPOINT_SLICE_BETA = replace(ENDPOINT_SLICE, resource=ENDPOINT_SLICES_BETA, conversion=conversion.ENDPOINT_SLICE)

@@ -1,4 +1,4 @@
-"""What one version says, another gives back: Ingress and Event by way of every form that they have."""
+"""What one version says, another gives back: Ingress, EndpointSlice and Event by way of every form that they have."""
 
 import copy
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.api.conversion import event, ingress
+from fairlead.api.conversion import endpointslice, event, ingress
 from fairlead.api.schema import conform
 from tests.unit.api.schema.objects import objects
 
@@ -64,6 +64,37 @@ def test_an_ingress_comes_back_from_v1beta1_as_it_was(stored: Json, version: str
 def test_v1beta1_comes_back_from_v1_as_it_was(stored: Json) -> None:
     old = ingress.to_v1beta1(stored)
     assert ingress.to_v1beta1(ingress.to_v1(copy.deepcopy(old))) == old
+
+
+_TOPOLOGY = {"topology.kubernetes.io/zone": "z", "kubernetes.io/hostname": "n1", "rack": "7"}
+
+
+@given(
+    st.fixed_dictionaries(
+        {"addresses": st.just(["10.0.0.1"])},
+        optional={
+            "nodeName": st.sampled_from(["n1", "n2"]),
+            "zone": st.just("z"),
+            "hints": st.just({"forZones": [{"name": "z"}]}),
+            "deprecatedTopology": st.sampled_from([{"rack": "7"}, {"kubernetes.io/hostname": "another"}]),
+        },
+    )
+)
+def test_an_endpoint_comes_back_from_v1beta1_as_it_was(endpoint: Json) -> None:
+    stored = {"metadata": {"name": "x"}, "addressType": "IPv4", "endpoints": [endpoint], "ports": []}
+    served = endpointslice.to_v1beta1(stored)
+    version = "discovery.k8s.io/v1beta1"
+    assert conform(version, "EndpointSlice", {**served, "apiVersion": version}).problems == []
+    assert endpointslice.to_v1(served) == stored
+
+
+def test_what_v1beta1_calls_topology_is_zone_and_node_in_v1() -> None:
+    told = {"endpoints": [{"addresses": ["10.0.0.1"], "nodeName": "n1", "topology": _TOPOLOGY}]}
+    assert endpointslice.to_v1(told)["endpoints"] == [
+        {"addresses": ["10.0.0.1"], "nodeName": "n1", "zone": "z", "deprecatedTopology": {"rack": "7"}}
+    ]
+    assert endpointslice.to_v1beta1(endpointslice.to_v1(told)) == told
+    assert endpointslice.v1beta1_field("endpoints[0].deprecatedTopology") == "endpoints[0].topology"
 
 
 @settings(max_examples=50)
