@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import re
 from typing import Any
 
 import jsonpatch
@@ -68,13 +69,23 @@ async def test_what_changes_nothing_is_not_written(api: Api) -> None:
     assert other["metadata"]["uid"] == made["metadata"]["uid"]
 
 
+async def test_the_version_says_all_that_kubectl_prints_of_it(api: Api) -> None:
+    version = await api.get("/version")
+    assert re.fullmatch(r"\d", version["major"])
+    assert re.fullmatch(r"\d+\+?", version["minor"])
+    assert re.fullmatch(r"v\d\.\d+\.[\d\w\-\.\+]+", version["gitVersion"])
+    assert re.fullmatch(r"[0-9a-f]+", version["gitCommit"])
+
+
 async def test_the_generation_counts_changes_of_what_is_wanted(api: Api) -> None:
     path = f"{APPS}/deployments/web"
     assert (await api.create(f"{APPS}/deployments", deployment()))["metadata"]["generation"] == 1
     labelled = (await api("PATCH", path, {"metadata": {"labels": {"x": "y"}}}, MERGE)).ok()
     assert labelled["metadata"]["generation"] == 1
     assert (await api("PATCH", path, {"spec": {"replicas": 3}}, MERGE)).ok()["metadata"]["generation"] == 2
-    told = (await api("PATCH", f"{path}/status", {"status": {"replicas": 3}, "spec": {"replicas": 9}}, MERGE)).ok()
+    report = {"status": {"replicas": 3}, "spec": {"replicas": 9}, "metadata": {"labels": {"x": "z"}}}
+    told = (await api("PATCH", f"{path}/status", report, MERGE)).ok()
+    assert told["metadata"]["labels"] == {"x": "y"}
     assert (told["metadata"]["generation"], told["spec"]["replicas"], told["status"]["replicas"]) == (2, 3, 3)
     kept = (await api("PATCH", path, {"status": {"replicas": 7}}, MERGE)).ok()
     assert kept["status"]["replicas"] == 3

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fairlead.api.resources import DEPLOYMENTS
-from fairlead.apiserver.kinds.kind import Kind, first_generation, keep_status_and_count
+from fairlead.apiserver.kinds.kind import Kind, first_generation, keep_status_and_count, only_status
 from fairlead.apiserver.kinds.pod_spec import default_pod_spec
 from fairlead.apiserver.tables.workload import DEPLOYMENT_COLUMNS
 from fairlead.apiserver.validation.workload import validate_deployment, validate_selector_update
@@ -32,6 +32,14 @@ def default_template(spec: Json) -> None:
     default_pod_spec(template.setdefault("spec", {}))
 
 
+def prepare_status_update(new: Json, old: Json) -> None:
+    """Of Deployments alone the labels stay, too (deploymentStatusStrategy)."""
+    only_status(new, old)
+    new["metadata"].pop("labels", None)
+    if "labels" in old["metadata"]:
+        new["metadata"]["labels"] = old["metadata"]["labels"]
+
+
 DEPLOYMENT = Kind(
     DEPLOYMENTS,
     DEPLOYMENT_COLUMNS,
@@ -40,4 +48,5 @@ DEPLOYMENT = Kind(
     validate_selector_update,
     prepare_create=first_generation,
     prepare_update=keep_status_and_count,
+    prepare_status_update=prepare_status_update,
 )
