@@ -15,6 +15,7 @@ BENCHMARKS = (
     "iptables",
     "ipvs",
     "dataplane",
+    "last",
     "loadbalancer",
     "ingress",
     "dns",

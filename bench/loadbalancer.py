@@ -15,8 +15,8 @@ from typing import Any
 import uvloop
 
 from bench.cluster import NAME, Cluster, cluster
-from bench.dataplane import LARGE
 from bench.load import wrk
+from bench.pods import LARGE
 from bench.result import Result
 from fairlead.client.rest import Client
 from fairlead.cluster.enter import in_network

@@ -6,6 +6,7 @@ import gc
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,7 +14,8 @@ import click
 
 from fairlead.host import libc
 
-SETTLED_SECONDS = (1.0, 4.0)  # on a busy machine, starting takes longer
+SETTLED_SECONDS = (1.0, 4.0)  # on a busy machine, or with much to read, starting takes longer
+BUSY_SECONDS = 0.4  # of CPU until the first of these: it is not over
 
 
 def run(part: Coroutine[Any, Any, None]) -> None:
@@ -27,8 +29,10 @@ def run(part: Coroutine[Any, Any, None]) -> None:
         loop.set_exception_handler(_tell_fault)
         task = asyncio.ensure_future(part)
         gc.disable()  # while nearly all that is made will stay
-        for seconds in SETTLED_SECONDS:
-            loop.call_later(seconds, _settle)
+        first, last = SETTLED_SECONDS
+        began = time.process_time()
+        loop.call_later(first, lambda: _settle() if time.process_time() - began < BUSY_SECONDS else None)
+        loop.call_later(last, _settle)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):

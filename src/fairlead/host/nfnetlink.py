@@ -24,6 +24,7 @@ JUMP, GOTO = -3 & 0xFFFFFFFF, -4 & 0xFFFFFFFF
 SO_SNDBUFFORCE = 32
 MOST = 200  # elements a message: a list's size is told in 16 bits
 _MESSAGE = struct.Struct("=IHHII")
+_PATIENCE = struct.pack("@ll", 5, 0)
 _GENERIC = struct.Struct("!BBH")
 _ATTRIBUTE = struct.Struct("=HH")
 _KEY, _DATA = struct.Struct("=HHHHHH"), struct.Struct("=HHHH")
@@ -42,11 +43,20 @@ def element(key: bytes, data: bytes = b"", goto: str = "", end: bytes = b"") -> 
     if goto:
         more = _verdict(goto)
     elif data:
-        more = _DATA.pack(len(data) + 8, DATA, len(data) + 4, VALUE) + data
+        more = _data_head(len(data)) + data
     else:
         more = _nested(KEY_END, _nested(VALUE, end)) if end else b""
-    size = len(key)
-    return _KEY.pack(size + 12 + len(more), ELEMENT, size + 8, KEY, size + 4, VALUE) + key + more
+    return _key_head(len(key), len(more)) + key + more
+
+
+@lru_cache(maxsize=256)  # there are few sizes, and very many elements
+def _key_head(size: int, more: int) -> bytes:
+    return _KEY.pack(size + 12 + more, ELEMENT, size + 8, KEY, size + 4, VALUE)
+
+
+@lru_cache(maxsize=256)
+def _data_head(size: int) -> bytes:
+    return _DATA.pack(size + 8, DATA, size + 4, VALUE)
 
 
 def without_data(encoded: bytes) -> bytes:
@@ -65,11 +75,11 @@ class SetElements:
     """The sets and maps of one table, in this process's network when it is made. `family`: AF_INET or AF_INET6."""
 
     def __init__(self, table: str, family: int = socket.AF_INET) -> None:
-        self._family = family
-        self._table = _text(LIST_TABLE, table)
+        named = _GENERIC.pack(family, 0, 0) + _text(LIST_TABLE, table)
+        self._about = lru_cache(maxsize=64)(lambda name: named + _text(LIST_SET, name))
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
         self._socket.bind((0, 0))
-        self._socket.settimeout(5)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PATIENCE)  # settimeout(5) would poll each time
         self._sequence = 0
         self._room = 1 << 16  # bytes that may be sent at once
 
@@ -85,8 +95,7 @@ class SetElements:
         data = [self._batch(BATCH_BEGIN)]
         for index, (kind, name, elements) in enumerate(messages):
             flags = REQUEST | (CREATE if kind == NEW_ELEMENTS else 0) | (ACK if index == len(messages) - 1 else 0)
-            body = _GENERIC.pack(self._family, 0, 0) + self._table + _text(LIST_SET, name)
-            data.append(self._message(kind, flags, body + _nested(LIST_ELEMENTS, elements)))
+            data.append(self._message(kind, flags, self._about(name) + _nested(LIST_ELEMENTS, elements)))
         last = self._sequence
         data.append(self._batch(BATCH_END))
         whole = b"".join(data)
@@ -102,7 +111,7 @@ class SetElements:
     def _answered(self, first: int, last: int) -> None:
         """Reads until the last message is answered, or one is refused."""
         while True:
-            data = self._socket.recv(1 << 16)
+            data = self._socket.recv(1 << 12)
             offset = 0
             while offset + _MESSAGE.size <= len(data):
                 size, kind, _, sequence, _ = _MESSAGE.unpack_from(data, offset)

@@ -10,15 +10,15 @@ Line = tuple[Target, ...]  # by slot
 
 def arrange(before: Line, endpoints: Iterable[Endpoint]) -> Line:
     """Slots after a change: who stays keeps its slot, holes are filled from the end, newcomers come last."""
-    wanted = dict.fromkeys([(each.address, each.port) for each in endpoints])
+    wanted = dict.fromkeys([each[:2] for each in endpoints])
     if not before:
         return tuple(wanted)
+    known = set(before)
     holes = [slot for slot, each in enumerate(before) if each not in wanted]
-    for each in before:
-        wanted.pop(each, None)
-    if not holes and not wanted:
+    newcomers = [each for each in wanted if each not in known]
+    if not holes and not newcomers:
         return before
-    line, newcomers = list(before), list(wanted)
+    line = list(before)
     for slot, newcomer in zip(holes, newcomers, strict=False):
         line[slot] = newcomer
     line += newcomers[len(holes) :]

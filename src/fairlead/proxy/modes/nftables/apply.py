@@ -1,5 +1,6 @@
 """The mode: plans what changed, applies it in one transaction, and remembers it only when that has succeeded."""
 
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -28,7 +29,7 @@ class _Change:
     last: list[str] = field(default_factory=list)
     removed: Elements = field(default_factory=dict)
     added: Elements = field(default_factory=dict)
-    users: Counter[str] = field(default_factory=Counter)  # how many more Services have an address
+    users: dict[str, int] = field(default_factory=dict)  # how many more Services have an address
     shared: set[str] = field(default_factory=set)
 
     def script(self, ip: str) -> list[str]:
@@ -89,10 +90,8 @@ class NftablesMode:
         fixed = whole(self._nft, self._node, self._there) if found and not self._distrusted else None
         self._distrusted = True  # until this has succeeded
         if fixed is not None:
-            change = _Change()
-            for each in wanted.values():
-                change.users.update(each.hairpins)
-                change.shared |= each.shared
+            change = _Change(users=Counter(itertools.chain.from_iterable(each.hairpins for each in wanted.values())))
+            change.shared.update(*(each.shared for each in wanted.values()))
             left = difference(self._node, self._there, fixed, wanted.values())
             self._nft.run_apart("\n".join(left.first))
             self._elements.change(left.removed, left.added)
@@ -154,24 +153,27 @@ class NftablesMode:
             removed, added = moves(before.lines, after.lines)
             change.removed |= removed
             change.added |= added
-            change.removed |= {e: value for e, value in before.elements.items() if after.elements.get(e) != value}
-            change.added |= {e: value for e, value in after.elements.items() if before.elements.get(e) != value}
-            self._count_hairpins(before, after, change)
-            self._share(after, change)
-            _own(before, after, change, self._node)
+            if before.elements != after.elements:
+                change.removed |= {e: value for e, value in before.elements.items() if after.elements.get(e) != value}
+                change.added |= {e: value for e, value in after.elements.items() if before.elements.get(e) != value}
+            if before.hairpins != after.hairpins:
+                self._count_hairpins(before, after, change)
+            if not after.shared <= self._shared:
+                self._share(after, change)
+            if before.chains != after.chains:
+                _own(before, after, change, self._node)
         return change
 
     def _count_hairpins(self, before: Wanted, after: Wanted, change: _Change) -> None:
         """These are of an address, whichever Services have it: the first one makes it, and the last takes it away."""
-        if before.hairpins == after.hairpins:
-            return
+        users = change.users
         for address in set(before.hairpins).difference(after.hairpins):
-            change.users[address] -= 1
-            if not self._users[address] + change.users[address]:
+            users[address] = users.get(address, 0) - 1
+            if not self._users[address] + users[address]:
                 change.removed[HAIRPINS, (address, address)] = ""
         for address in set(after.hairpins).difference(before.hairpins):
-            change.users[address] += 1
-            if self._users[address] + change.users[address] == 1:
+            users[address] = users.get(address, 0) + 1
+            if self._users[address] + users[address] == 1:
                 key = (HAIRPINS, (address, address))
                 if key in change.removed:
                     del change.removed[key]

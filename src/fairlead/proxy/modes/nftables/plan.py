@@ -67,7 +67,8 @@ class _Planner:
 
     def plan(self) -> None:
         port = self._port
-        inside = port.endpoints_for(self._node.name, from_outside=False)
+        everywhere = port.internal_policy == "Cluster"
+        inside = self._anywhere if everywhere else port.endpoints_for(self._node.name, from_outside=False)
         self._balance(self._address(port.cluster_ip), inside, masquerade=False)
         external = [self._address(address) for address in port.external]
         for address in port.guarded:
