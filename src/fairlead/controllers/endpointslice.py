@@ -1,17 +1,22 @@
 """EndpointSlices of Services, kept as planned in `slices` (pkg/controller/endpointslice)."""
 
-from fairlead.api.types.core import Node
+from collections.abc import Mapping, Sequence
+
+from fairlead.api.types.core import Node, Pod
 from fairlead.api.types.discovery import EndpointSlice
+from fairlead.api.types.service import Service
+from fairlead.client.events import reference
 from fairlead.client.workqueue import WorkQueue, run
+from fairlead.controllers import topology
 from fairlead.controllers.ahead import Ahead
 from fairlead.controllers.context import Context
 from fairlead.controllers.endpoint_ports import families_of
 from fairlead.controllers.endpoints import ignore_missing
 from fairlead.controllers.selecting import follow_services
-from fairlead.controllers.slices import CONTROLLER, MANAGED_BY, SERVICE_NAME, plan
+from fairlead.controllers.slices import CONTROLLER, MANAGED_BY, SERVICE_NAME, meant_for, plan, ready_zones
+from fairlead.controllers.topology import Place
 
 RESOURCE = "endpointslices.discovery.k8s.io"
-ZONE = "topology.kubernetes.io/zone"
 
 
 class EndpointSliceController:
@@ -19,7 +24,11 @@ class EndpointSliceController:
         self._client = context.client
         self._queue = WorkQueue()
         self._services, self._slices = context.services, context.slices
+        self._recorder = context.recorder("endpoint-slice-controller")
+        self._places: dict[str, Place] = {}
         self._zones: dict[str, str] = {}
+        self._processors: Mapping[str, int] = {}
+        self._told: dict[tuple[str, str], str] = {}  # Service and family → what was said of its hints
         self._ahead = Ahead(self._slices)
         self._selected = follow_services(context, self._queue)
         self._slices.add_index("service", service_key)
@@ -35,21 +44,26 @@ class EndpointSliceController:
                 self._queue.add(key)
 
     def _on_node(self, name: str, _: Node | None, new: Node | None) -> None:
-        zone = new.metadata.labels.get(ZONE) if new is not None else None
-        if zone == self._zones.get(name):
+        place = Place.of(new) if new is not None else None
+        if place == self._places.get(name):
             return
-        if zone is None:
-            del self._zones[name]
-        else:
-            self._zones[name] = zone
-        for key in self._services.items:
-            self._queue.add(key)
+        self._places = {key: each for key, each in self._places.items() if key != name}
+        if place is not None:
+            self._places[name] = place
+        zones = {key: each.zone for key, each in self._places.items() if each.zone}
+        processors = topology.processors(self._places.values())
+        everywhere, shares = zones != self._zones, processors != self._processors
+        self._zones, self._processors = zones, processors
+        for key, service in self._services.items.items():
+            if everywhere or (shares and topology.is_wanted(service)):
+                self._queue.add(key)
 
     async def _reconcile(self, key: str) -> None:
         service, namespace = self._services.get(key), key.partition("/")[0]
         known = self._ahead.over(self._slices.by_index("service", key), lambda each: service_key(each) == [key])
         current = [each for each in known if each.metadata.deletion_timestamp is None]
         if service is None:
+            self._told = {told: each for told, each in self._told.items() if told[0] != key}
             for each in current:
                 await self._delete(each, namespace)
             return
@@ -59,7 +73,8 @@ class EndpointSliceController:
         families = families_of(service)
         for family in families:
             own = [each for each in current if each.address_type == family]
-            found = plan(service, pods, own, self._zones, family)
+            meant = self._meant(key, service, pods, own, family)
+            found = plan(service, pods, own, self._zones, family, meant)
             for each in found.update:
                 self._ahead.write(await self._client.update(RESOURCE, each))
             for each in found.create:
@@ -69,6 +84,26 @@ class EndpointSliceController:
         for each in current:
             if each.address_type not in families:  # a type is for ever, so the Service has lost this family
                 await self._delete(each, namespace)
+
+    def _meant(
+        self, key: str, service: Service, pods: Sequence[Pod], own: Sequence[EndpointSlice], family: str
+    ) -> dict[str, str] | None:
+        """By topology aware routing, which the Service's events tell of."""
+        if not topology.is_wanted(service):
+            if self._told.pop((key, family), "") == topology.ENABLED:
+                self._tell(service, "Warning", topology.DISABLED, family)
+            return None
+        zones = ready_zones(service, pods, self._zones, family)
+        found = topology.allocate(zones, meant_for(own), self._processors)
+        text = found if isinstance(found, str) else topology.ENABLED
+        if self._told.get((key, family)) != text:
+            self._told[key, family] = text
+            self._tell(service, "Warning" if isinstance(found, str) else "Normal", text, family)
+        return {} if isinstance(found, str) else found
+
+    def _tell(self, service: Service, kind: str, text: str, family: str) -> None:
+        reason = "TopologyAwareHintsEnabled" if text == topology.ENABLED else "TopologyAwareHintsDisabled"
+        self._recorder.event(reference(service, "Service", "v1"), kind, reason, f"{text}, addressType: {family}")
 
     async def _delete(self, each: EndpointSlice, namespace: str) -> None:
         await ignore_missing(self._client.delete(RESOURCE, each.metadata.name, namespace, uid=each.metadata.uid))

@@ -53,11 +53,17 @@ class _Slice:
 
 
 def plan(
-    service: Service, pods: Iterable[Pod], current: Sequence[EndpointSlice], zones: Mapping[str, str], family: str
+    service: Service,
+    pods: Iterable[Pod],
+    current: Sequence[EndpointSlice],
+    zones: Mapping[str, str],
+    family: str,
+    meant: Mapping[str, str] | None,
 ) -> Plan:
     """Endpoints stay in the slice where they are; new ones fill slices that change anyway, then one that has room.
 
-    `current`: those of this address family, `IPv4` or `IPv6`. `zones`: of nodes, by name.
+    `current`: those of this address family, `IPv4` or `IPv6`. `zones`: of nodes, by name. `meant`: zones for which pods
+    are meant, by uid, where the Service asks for topology aware routing.
     """
     pods = list(pods)
     wanted: dict[PortsKey, dict[str, SliceEndpoint]] = {}
@@ -66,7 +72,7 @@ def plan(
         if is_candidate(pod) and (addresses := addresses_of(pod, family)):
             own = _ports(service, pod)
             ports[_key(own)] = own
-            wanted.setdefault(_key(own), {})[pod.metadata.uid] = _endpoint(service, pod, addresses, zones)
+            wanted.setdefault(_key(own), {})[pod.metadata.uid] = _endpoint(service, pod, addresses, zones, meant)
     delete = [each for each in current if _key(each.ports) not in wanted]
     slices: list[_Slice] = []
     for key, endpoints in wanted.items():
@@ -175,10 +181,39 @@ def _ports(service: Service, pod: Pod) -> list[SlicePort]:
     ]
 
 
-def _endpoint(service: Service, pod: Pod, addresses: list[str], zones: Mapping[str, str]) -> SliceEndpoint:
+def ready_zones(service: Service, pods: Iterable[Pod], zones: Mapping[str, str], family: str) -> dict[str, str | None]:
+    """Of the endpoints that will be ready, by the pod's uid."""
+    return {
+        pod.metadata.uid: zones.get(pod.spec.node_name)
+        for pod in pods
+        if is_candidate(pod) and addresses_of(pod, family) and _is_ready(service, pod)
+    }
+
+
+def meant_for(slices: Iterable[EndpointSlice]) -> dict[str, str]:
+    """The zones that their hints name, by the pod's uid."""
+    return {
+        each.target_ref.uid: each.hints.for_zones[0].name
+        for slice_ in slices
+        for each in slice_.endpoints
+        if each.target_ref and each.hints and each.hints.for_zones
+    }
+
+
+def _is_ready(service: Service, pod: Pod) -> bool:
+    return service.spec.publish_not_ready_addresses or (is_ready(pod) and pod.metadata.deletion_timestamp is None)
+
+
+def _endpoint(
+    service: Service, pod: Pod, addresses: list[str], zones: Mapping[str, str], meant: Mapping[str, str] | None
+) -> SliceEndpoint:
     terminating = pod.metadata.deletion_timestamp is not None
-    serving = is_ready(pod)
-    ready = service.spec.publish_not_ready_addresses or (serving and not terminating)
+    serving, ready = is_ready(pod), _is_ready(service, pod)
+    if meant is None:
+        hints = _hints(service, pod, zones)
+    else:
+        zone = meant.get(pod.metadata.uid)
+        hints = EndpointHints(for_zones=[ForZone(zone)]) if zone is not None else None
     return SliceEndpoint(
         addresses=addresses,
         conditions=EndpointConditions(ready=ready, serving=serving, terminating=terminating),
@@ -188,7 +223,7 @@ def _endpoint(service: Service, pod: Pod, addresses: list[str], zones: Mapping[s
         ),
         node_name=pod.spec.node_name or None,
         zone=zones.get(pod.spec.node_name),
-        hints=_hints(service, pod, zones) if ready else None,
+        hints=hints if ready else None,
     )
 
 

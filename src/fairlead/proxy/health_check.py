@@ -62,4 +62,4 @@ class HealthChecks:
             "serviceProxyHealthy": healthy,
         }
         headers = [("X-Content-Type-Options", "nosniff"), ("X-Load-Balancing-Endpoint-Weight", str(endpoints))]
-        return Response(200 if endpoints and healthy else 503, json.dumps(body).encode(), headers=headers)
+        return Response(200 if endpoints and healthy else 503, json.dumps(body, indent="\t").encode(), headers=headers)

@@ -67,6 +67,28 @@ async def test_the_class_and_the_health_checks_port_may_not_change(api: Api) -> 
         assert answer.message == f'Service "x" is invalid: {message}'
 
 
+async def test_the_policy_of_traffic_from_outside_is_of_services_that_are_reached_from_there(api: Api) -> None:
+    made = (await api("POST", f"{CORE}/services", service("x"))).ok()["spec"]
+    assert "externalTrafficPolicy" not in made
+    refused = await api("PATCH", PATH, {"spec": {"externalTrafficPolicy": "Local"}}, MERGE)
+    refused.failed(422, "Invalid")
+    assert refused.message == (
+        'Service "x" is invalid: spec.externalTrafficPolicy: Invalid value: "Local": '
+        "may only be set for externally-accessible services"
+    )
+    opened = await api("PATCH", PATH, {"spec": {"externalIPs": ["198.51.100.32"]}}, MERGE)
+    assert opened.ok()["spec"]["externalTrafficPolicy"] == "Cluster"
+    (await api("PATCH", PATH, {"spec": {"externalTrafficPolicy": "Local"}}, MERGE)).ok()
+    closed = await api("PATCH", PATH, {"spec": {"externalIPs": None}}, MERGE)
+    assert "externalTrafficPolicy" not in closed.ok()["spec"]
+
+
+async def test_a_distribution_that_nobody_knows_is_refused(api: Api) -> None:
+    answer = await api("POST", f"{CORE}/services", service("x", trafficDistribution="PreferFar"))
+    answer.failed(422, "Invalid")
+    assert 'spec.trafficDistribution: Unsupported value: "PreferFar": supported values: "PreferClose"' in answer.message
+
+
 async def test_a_health_check_has_a_port_as_long_as_the_policy_is_local(api: Api) -> None:
     spec: Json = {**LOCAL, "allocateLoadBalancerNodePorts": False}
     made = (await api("POST", f"{CORE}/services", service("x", **spec))).ok()["spec"]

@@ -34,7 +34,7 @@ class Cluster:
         self.made = 0
 
     def settle(self, pods: list[Pod]) -> Plan:
-        found = plan(self.service, pods, list(self.slices.values()), {}, "IPv4")
+        found = plan(self.service, pods, list(self.slices.values()), {}, "IPv4", None)
         for each in found.create:
             assert each.metadata.generate_name == "web-"
             self.made += 1
@@ -71,14 +71,14 @@ def pods_of(count: int, start: int = 0, **more: Any) -> list[Pod]:
 )
 def test_conditions(ready: bool, going: bool, publish: bool, conditions: tuple[bool, bool, bool]) -> None:
     it = service(publish_not_ready_addresses=publish)
-    (made,) = plan(it, [pod("a", ip="10.0.0.1", ready=ready, going=going)], [], {}, "IPv4").create
+    (made,) = plan(it, [pod("a", ip="10.0.0.1", ready=ready, going=going)], [], {}, "IPv4", None).create
     found = made.endpoints[0].conditions
     assert (found.ready, found.serving, found.terminating) == conditions
 
 
 def test_a_slice_says_whose_it_is_and_who_keeps_it() -> None:
     each = pod("a", ip="10.0.0.1", ready=True, ready_since=3, node="node1", hostname="a", subdomain="web")
-    (made,) = plan(service(), [each], [], {"node1": "east"}, "IPv4").create
+    (made,) = plan(service(), [each], [], {"node1": "east"}, "IPv4", None).create
     assert made.metadata.labels == {SERVICE_NAME: "web", MANAGED_BY: CONTROLLER}
     assert made.metadata.annotations == {TRIGGERED: at(3)}
     (owner,) = made.metadata.owner_references
@@ -90,7 +90,7 @@ def test_a_slice_says_whose_it_is_and_who_keeps_it() -> None:
 
 def test_ended_pods_and_those_without_an_address_are_not_in_it() -> None:
     pods = [pod("a", ready=True), pod("b", ip="10.0.0.2", ready=True, phase="Succeeded")]
-    (made,) = plan(service(), pods, [], {}, "IPv4").create
+    (made,) = plan(service(), pods, [], {}, "IPv4", None).create
     assert made.endpoints == []
 
 
@@ -154,7 +154,9 @@ def test_more_in_one_slice_than_may_be_is_spread() -> None:
     """Somebody wrote into it."""
     cluster = Cluster()
     cluster.settle(pods_of(100))
-    cluster.slices["web-1"].endpoints += plan(service(), pods_of(50, start=100), [], {}, "IPv4").create[0].endpoints
+    cluster.slices["web-1"].endpoints += (
+        plan(service(), pods_of(50, start=100), [], {}, "IPv4", None).create[0].endpoints
+    )
     cluster.settle(pods_of(150))
     assert cluster.sizes() == [50, 100]
 
@@ -187,7 +189,7 @@ def test_endpoints_are_meant_for_their_own_place_where_the_service_wants_that(
 ) -> None:
     ready = pod("p1", ip="10.0.0.1", ready=True, node="n1")
     ending = pod("p2", ip="10.0.0.2", ready=False, node="n1")
-    found = plan(service(traffic_distribution=wanted), [ready, ending], [], {"n1": "z1"}, "IPv4")
+    found = plan(service(traffic_distribution=wanted), [ready, ending], [], {"n1": "z1"}, "IPv4", None)
     hints = {e.addresses[0]: e.hints for each in found.create for e in each.endpoints}
     assert hints["10.0.0.2"] is None
     told = hints["10.0.0.1"]
@@ -202,10 +204,10 @@ def test_slices_of_a_family_hold_the_pods_that_have_an_address_of_it() -> None:
         pod("c", ips=("fd00::3",), ready=True),
     ]
     for family, addresses in (("IPv4", ["10.0.0.1", "10.0.0.2"]), ("IPv6", ["fd00::1", "fd00::3"])):
-        (made,) = plan(service(), pods, [], {}, family).create
+        (made,) = plan(service(), pods, [], {}, family, None).create
         assert made.address_type == family
         assert sorted(each for endpoint in made.endpoints for each in endpoint.addresses) == addresses
         assert made.metadata.generate_name == "web-"
         assert made.metadata.labels == {SERVICE_NAME: "web", MANAGED_BY: CONTROLLER}
-    (empty,) = plan(service(), pods[1:2], [], {}, "IPv6").create
+    (empty,) = plan(service(), pods[1:2], [], {}, "IPv6", None).create
     assert empty.endpoints == [], "the family is the Service's, so it is said that nothing is there"

@@ -28,8 +28,8 @@ def default(service: Json) -> None:
         port.setdefault("protocol", "TCP")
         if not port.get("targetPort"):
             port["targetPort"] = port.get("port", 0)
-    if spec["type"] in ("NodePort", "LoadBalancer"):
-        spec.setdefault("externalTrafficPolicy", "Cluster")
+    if is_reached_from_outside(spec):
+        spec["externalTrafficPolicy"] = spec.get("externalTrafficPolicy") or "Cluster"
     if spec["type"] == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
     if spec["type"] != "ExternalName":
@@ -38,6 +38,13 @@ def default(service: Json) -> None:
     for each in balancer.get("ingress") or ():
         if each.get("ip"):
             each.setdefault("ipMode", "VIP")
+
+
+def is_reached_from_outside(spec: Json) -> bool:
+    """ExternallyAccessible (pkg/api/service): an externalTrafficPolicy has a meaning."""
+    return spec["type"] in ("NodePort", "LoadBalancer") or (
+        spec["type"] == "ClusterIP" and bool(spec.get("externalIPs"))
+    )
 
 
 def prepare_create(service: Json) -> None:
@@ -58,8 +65,9 @@ def prepare_update(new: Json, old: Json) -> None:
         _drop_node_ports(spec, before)
     if spec["type"] == "ExternalName":
         _drop_addresses(spec, before)
-    if spec["type"] not in ("NodePort", "LoadBalancer"):
-        spec.pop("externalTrafficPolicy", None)
+    policy = "externalTrafficPolicy"
+    if is_reached_from_outside(before) and not is_reached_from_outside(spec) and spec.get(policy) == before.get(policy):
+        spec.pop(policy, None)
     if spec["type"] != "LoadBalancer":
         for field in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
             if spec.get(field) == before.get(field):

@@ -21,6 +21,7 @@ TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 AFFINITIES = ("ClientIP", "None")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 POLICIES = ("Cluster", "Local")
+DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
 LONGEST_AFFINITY = 86400
 
 
@@ -49,6 +50,8 @@ def validate_service(service: Json) -> list[FieldError]:
     if "externalTrafficPolicy" in spec and kind not in ("NodePort", "LoadBalancer") and not spec.get("externalIPs"):
         why = "may only be set for externally-accessible services"
         errors.append(invalid("spec.externalTrafficPolicy", spec["externalTrafficPolicy"], why))
+    if (wanted := spec.get("trafficDistribution")) is not None and wanted not in DISTRIBUTIONS:
+        errors.append(not_supported("spec.trafficDistribution", wanted, DISTRIBUTIONS))
     return errors + validate_load_balancer(spec)
 
 
