@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 INGRESSES = "ingresses.networking.k8s.io"
 WORKERS = 8
 LOOK = 5.0  # seconds between two looks at the nodes, where their addresses are shown
+AGAIN = 0.5  # seconds before the API is asked again that did not answer
 
 
 class StatusKeeper:
@@ -66,14 +67,19 @@ class StatusKeeper:
     async def _lock(self, namespace: str) -> Lock:
         """A Lease, or the ConfigMap of older roles, whose name has the class at its end."""
         lease = LeaseLock(self._client, self._options.election_id, namespace)
-        try:
-            await lease.read()
-        except ApiError as error:
-            if error.code == 403:
-                name = f"{self._options.election_id}-{self._options.choice.name}"
-                return ConfigMapLock(self._client, name, namespace)
-            log.info("cannot read the lease: %s", error)
-        return lease
+        while True:
+            try:
+                await lease.read()
+            except ApiError as error:
+                if error.code == 403:
+                    name = f"{self._options.election_id}-{self._options.choice.name}"
+                    return ConfigMapLock(self._client, name, namespace)
+                log.info("cannot read the lease: %s", error)
+            except (OSError, EOFError) as error:
+                log.info("cannot ask for the lease: %s", error)
+                await asyncio.sleep(AGAIN)
+                continue
+            return lease
 
     async def _lead(self) -> None:
         self.leads = True
@@ -94,16 +100,23 @@ class StatusKeeper:
     async def _follow_nodes(self) -> None:
         """The nodes where the controller's pods are; by itself, outside of a cluster, it has none."""
         name, namespace = self._options.pod_name, self._options.pod_namespace
-        if not name:
-            return
-        me = await self._client.get("pods", name, namespace, type=Pod)
-        labels = ",".join(f"{key}={value}" for key, value in me.metadata.labels.items() if "hash" not in key)
-        while True:
-            pods = await self._client.list("pods", type=Pod, namespace=namespace, label_selector=labels)
-            names = sorted({pod.spec.node_name for pod in pods.items if pod.status.phase == "Running"})
-            nodes = [await self._client.get("nodes", each, type=Node) for each in names]
+        while name:
+            try:
+                nodes = await self._nodes_of_copies(name, namespace)
+            except (ApiError, OSError, EOFError) as error:  # what is shown stays until they are known again
+                log.info("the controller's nodes are not known: %s", error)
+                await asyncio.sleep(AGAIN)
+                continue
             self._want(addresses.of_nodes(nodes, internal=self._options.report_internal))
             await asyncio.sleep(LOOK)
+
+    async def _nodes_of_copies(self, name: str, namespace: str) -> list[Node]:
+        """Of the pods that are labelled like our own."""
+        me = await self._client.get("pods", name, namespace, type=Pod)
+        labels = ",".join(f"{key}={value}" for key, value in me.metadata.labels.items() if "hash" not in key)
+        pods = await self._client.list("pods", type=Pod, namespace=namespace, label_selector=labels)
+        names = sorted({pod.spec.node_name for pod in pods.items if pod.status.phase == "Running"})
+        return [await self._client.get("nodes", each, type=Node) for each in names]
 
     async def _reconcile(self, key: str) -> None:
         ingress = self._observed.ingresses.get(key)
