@@ -49,7 +49,7 @@ def run() -> Iterator[Result]:
                 began = time.monotonic()
                 _until_served()
                 yield Result(f"from nothing to {HOSTS:,} hosts with certificates", time.monotonic() - began, "s")
-                _until_quiet(family(process.pid))
+                _until_quiet(process.pid)
                 yield from _traffic()
                 yield from asyncio.run(_changes(api))
                 yield from asyncio.run(_under_load(api))
@@ -254,12 +254,12 @@ def _until_served() -> None:
     _wait(lambda: _status(host(HOSTS - 1)) == 200, 120)
 
 
-def _until_quiet(pids: list[int]) -> None:
+def _until_quiet(controller: int) -> None:
     """Until every Ingress has its address and its events, which are written after it is served."""
 
     def used() -> int:
-        fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-        return sum(int(each[11]) + int(each[12]) for each in fields)  # clock ticks: utime, stime (proc(5))
+        fields = Path(f"/proc/{controller}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])  # clock ticks: utime, stime (proc(5))
 
     before = -1
     while (now := used()) - before > 2:
