@@ -104,6 +104,9 @@ def checked(
     obj: Json, kind: str, group_version: str, validation: str | None, warnings: list[str], problems: list[str]
 ) -> Json:
     """Held against the schema; `problems` are those that parsing found already."""
+    metadata = obj.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("managedFields") == []:
+        metadata["managedFields"] = [{}]  # to say that they are to be forgotten; an empty list would not be kept
     try:
         found = conform(group_version, kind, obj)
     except (SchemaError, ArithmeticError, RecursionError) as error:
@@ -113,7 +116,6 @@ def checked(
         raise bad_request(cannot_be_handled(group_version, kind, strict_decoding_error(problems)))
     if validation != "Ignore":
         warnings += problems
-    metadata = obj.get("metadata")
     if not isinstance(metadata, dict):
         metadata = {}
     return {"metadata": metadata, **{key: value for key, value in obj.items() if key != "metadata"}}

@@ -26,6 +26,19 @@ def check(verb: str, request: Request) -> None:
         raise refused("ListOptions", errors)
 
 
+def check_apply(request: Request) -> bool:
+    """Whether the configuration is forced on others. Raises ApiError (422) where nobody says who applies."""
+    if not request.parameter("fieldManager"):
+        raise refused("PatchOptions", [field.required("fieldManager", "is required for apply patch")])
+    return request.flag("force")
+
+
+def check_no_force(request: Request) -> None:
+    """Raises ApiError (422) for a patch that is no apply, and is forced."""
+    if request.parameter("force") is not None:
+        raise refused("PatchOptions", [field.forbidden("force", "may not be specified for non-apply patch")])
+
+
 def is_dry_run(values: list[str]) -> bool:
     """Raises ApiError (422) for anything but `All`."""
     if errors := _dry_run(values):

@@ -6,14 +6,19 @@ from typing import Any
 import msgspec
 
 from fairlead.api.field import invalid
+from fairlead.api.ownership.managers import Manager
 from fairlead.api.status import bad_request, conflict
 from fairlead.api.status import invalid as invalid_object
-from fairlead.apiserver import negotiation
+from fairlead.apiserver import negotiation, options
 from fairlead.apiserver.admission.webhooks import UPDATE, asked
 from fairlead.apiserver.call import Call
 from fairlead.apiserver.entry import Entry
+from fairlead.apiserver.ownership import scaling
+from fairlead.apiserver.ownership.applying import apply, check
+from fairlead.apiserver.ownership.tracking import now
 from fairlead.apiserver.patch import PatchError, json_patch, merge_patch
-from fairlead.apiserver.verbs.patch import ACCEPTED, JSON_PATCH, parse
+from fairlead.apiserver.verbs.apply import read
+from fairlead.apiserver.verbs.patch import ACCEPTED, APPLY, JSON_PATCH, parse
 from fairlead.http.server import Response
 
 Json = dict[str, Any]
@@ -28,10 +33,11 @@ def scale_of(obj: Json) -> Json:
     if (selector := _selector(given)) is not None:
         status["selector"] = selector
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    entries = scaling.shown(metadata.get("managedFields"))
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
-        "metadata": {key: metadata[key] for key in kept if key in metadata},
+        "metadata": {key: metadata[key] for key in kept if key in metadata} | entries,
         "spec": {"replicas": obj["spec"].get("replicas", 0)},
         "status": status,
     }
@@ -50,6 +56,8 @@ async def patch(call: Call) -> Response:
     media = call.request.headers.get("content-type", "").partition(";")[0].strip()
     if media not in ACCEPTED:
         raise bad_request(f"a scale cannot be patched with {media}")
+    if media == APPLY:
+        return await _apply(call)
     given = parse(call, media)
 
     def patched(scale: Json) -> Json:
@@ -61,7 +69,18 @@ async def patch(call: Call) -> Response:
     return await _change(call, patched)
 
 
-async def _change(call: Call, make: Any) -> Response:
+async def _apply(call: Call) -> Response:
+    force, configuration = options.check_apply(call.request), read(call)
+    check(configuration, scaling.VERSIONS, "Scale")
+    manager = Manager.who_applies(call.request.parameter("fieldManager") or "", "scale")
+
+    def applied(scale: Json) -> Json:
+        return apply(scale, configuration, manager, scaling.VERSIONS, now(), force=force)
+
+    return await _change(call, applied, applies=True)
+
+
+async def _change(call: Call, make: Any, *, applies: bool = False) -> Response:
     if call.api.webhooks.of(call.resource, "scale", UPDATE) is not None:
         old = scale_of(call.api.registry.get(call.resource, call.namespace, call.name).decode())
         judged = await asked(call, UPDATE, make(copy.deepcopy(old)), ("autoscaling", "v1", "Scale"), old)
@@ -69,7 +88,8 @@ async def _change(call: Call, make: Any) -> Response:
 
     def replace(entry: Entry) -> Json:
         obj = entry.decode()
-        scale: Json = make(scale_of(obj))
+        before = scale_of(obj)
+        scale: Json = make(copy.deepcopy(before))
         version = scale.get("metadata", {}).get("resourceVersion")
         if version and version != obj["metadata"]["resourceVersion"]:
             raise conflict(call.resource, call.name)
@@ -80,6 +100,7 @@ async def _change(call: Call, make: Any) -> Response:
         if obj["spec"].get("replicas") != replicas:
             obj["spec"]["replicas"] = replicas
             obj["metadata"]["generation"] = obj["metadata"].get("generation", 0) + 1
+        scaling.follow(call, obj, before, scale, applies=applies)
         return obj
 
     if call.dry_run:

@@ -24,9 +24,9 @@ async def create(call: Call) -> Response:
     return of_object(call, entry, 201) if isinstance(entry, dict) else of_entry(call, entry, 201)
 
 
-async def create_object(call: Call, obj: Json) -> Entry | Json:
-    """The stored entry; for a dry run the object as it would have been. Also the way of PATCH and PUT of what does not
-    exist yet."""
+async def create_object(call: Call, obj: Json, managed: list[Json] | None = None) -> Entry | Json:
+    """The stored entry; for a dry run the object as it would have been. Also the way of an apply of what does not exist
+    yet, with who manages it."""
     metadata: Json = obj["metadata"]
     place(call, metadata)
     prefix = metadata.get("generateName", "")
@@ -35,7 +35,7 @@ async def create_object(call: Call, obj: Json) -> Entry | Json:
         if generates:
             metadata["name"] = generated_name(prefix)
         try:
-            return await _create(call, obj)
+            return await _create(call, obj, managed)
         except ApiError as error:
             if not (generates and error.is_already_exists) or attempt == NAME_TRIES - 1:
                 raise
@@ -53,12 +53,14 @@ def place(call: Call, metadata: Json) -> None:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
 
 
-async def _create(call: Call, obj: Json) -> Entry | Json:
+async def _create(call: Call, obj: Json, managed: list[Json] | None) -> Entry | Json:
     kind = call.kind
     kind.default(obj)
     if obj["metadata"].get("resourceVersion"):
         raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
     stamp(obj["metadata"])
+    if managed:
+        obj["metadata"]["managedFields"] = managed
     admit_create(call, obj)
     asking = call.api.webhooks.of(call.resource, "", CREATE)
     if asking is not None and asking.mutating:
@@ -90,7 +92,8 @@ async def _mutated(call: Call, asking: Asking, obj: Json) -> Json:
     assert new is not None
     if new is obj:
         return obj
-    new["metadata"] |= {field: was[field] for field in ("uid", "creationTimestamp")}
+    new["metadata"].pop("managedFields", None)
+    new["metadata"] |= {field: was[field] for field in ("uid", "creationTimestamp", "managedFields") if field in was}
     if was.get("namespace") != new["metadata"].get("namespace") or was.get("name") != new["metadata"].get("name"):
         raise internal("a webhook may not change the name or the namespace of an object")
     call.kind.default(new)

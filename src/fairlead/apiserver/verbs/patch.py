@@ -1,4 +1,4 @@
-"""PATCH: JSON, merge and strategic merge patches. Server-side apply is refused, not half done."""
+"""PATCH: JSON, merge and strategic merge patches, and server-side apply."""
 
 import copy
 from typing import Any
@@ -8,9 +8,11 @@ import msgspec
 from fairlead.api import yaml
 from fairlead.api.schema import type_of
 from fairlead.api.status import ApiError, bad_request, unsupported_media_type
-from fairlead.apiserver import negotiation
+from fairlead.apiserver import negotiation, options
 from fairlead.apiserver.call import Call
+from fairlead.apiserver.ownership.tracking import tracked
 from fairlead.apiserver.patch import PatchError, json_patch, merge_patch, strategic
+from fairlead.apiserver.verbs.apply import apply
 from fairlead.apiserver.verbs.update import change
 from fairlead.http.server import Response
 
@@ -22,24 +24,23 @@ JSON_PATCH, MERGE, STRATEGIC = (
     "application/strategic-merge-patch+json",
 )
 APPLY = "application/apply-patch+yaml"
-ACCEPTED = (JSON_PATCH, MERGE, STRATEGIC)
+PATCHES = (JSON_PATCH, MERGE, STRATEGIC)
+ACCEPTED = (*PATCHES, APPLY)
 MOST_OPERATIONS = 10_000
 
 
 async def patch(call: Call) -> Response:
     media = call.request.headers.get("content-type", "").partition(";")[0].strip()
     if media == APPLY:
-        raise ApiError(
-            415,
-            "UnsupportedMediaType",
-            "server-side apply is not served here: the body of the request was in an unknown format - accepted media "
-            "types include: " + ", ".join(ACCEPTED) + " (use kubectl apply without --server-side)",
-        )
-    if media not in ACCEPTED:
+        return await apply(call)
+    if media not in PATCHES:
         raise unsupported_media_type(ACCEPTED)
+    options.check_no_force(call.request)
     given = parse(call, media)
     kind = call.kind
-    return await change(call, lambda old: kind.stored(patched(call, media, given, kind.served(old))))
+    return await change(
+        call, lambda old: tracked(call, kind.stored(patched(call, media, given, kind.served(old))), old)
+    )
 
 
 def parse(call: Call, media: str) -> Any:

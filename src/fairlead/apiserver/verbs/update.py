@@ -14,6 +14,7 @@ from fairlead.apiserver.answers import of_entry, of_object
 from fairlead.apiserver.call import Call
 from fairlead.apiserver.deletion import is_finished
 from fairlead.apiserver.entry import Entry
+from fairlead.apiserver.ownership.tracking import keep_times, tracked
 from fairlead.apiserver.registry import TRIES
 from fairlead.apiserver.validation.metadata import validate_metadata, validate_metadata_update
 from fairlead.http.server import Response
@@ -33,7 +34,7 @@ async def update(call: Call) -> Response:
         raise bad_request(
             f"the name of the object ({metadata['name']}) does not match the name on the URL ({call.name})"
         )
-    return await change(call, lambda _: obj)
+    return await change(call, lambda old: tracked(call, obj, old))
 
 
 async def change(call: Call, make: Make) -> Response:
@@ -95,17 +96,26 @@ async def _change_asked(call: Call, make: Make, asking: Asking) -> Response:
 async def _judged(call: Call, new: Json, old: Json, asking: Asking, subject: Subject) -> Json:
     """`prepared`, around the mutating webhooks and before the validating ones."""
     _prepare(call, new, old)
+    entries = new["metadata"].get("managedFields")
     if asking.mutating:
         changed = await asking.mutate(call, subject, new, old)
         assert changed is not None
         if changed is not new:
             new = changed
+            _keep_entries(new["metadata"], entries)
             if new["metadata"].get("name") != call.name:
                 raise internal("a webhook may not change the name of an object")
             _prepare(call, new, old)
     _settle(call, new, old)
     await asking.validate(call, subject, new, old)
     return new
+
+
+def _keep_entries(metadata: Json, entries: list[Json] | None) -> None:
+    """Who manages what is no webhook's word."""
+    metadata.pop("managedFields", None)
+    if entries:
+        metadata["managedFields"] = entries
 
 
 def prepared(call: Call, new: Json, old: Json) -> Json:
@@ -141,6 +151,7 @@ def _settle(call: Call, new: Json, old: Json) -> None:
         ]
     if errors:
         raise invalid(call.resource, call.name, kind.told(errors))
+    keep_times(new, old)
 
 
 def check_identity(call: Call, new: Json, old: Json) -> None:
@@ -162,6 +173,5 @@ def carry_metadata(new: Json, old: Json) -> None:
             new[field] = old[field]
         elif field != "generateName":
             new.pop(field, None)
-    new.pop("managedFields", None)
     new.pop("selfLink", None)
     new["resourceVersion"] = old["resourceVersion"]
