@@ -27,7 +27,6 @@ NOTES = {
     "proxy-cookie-path": "one text for another, without patterns",
     "proxy-http-version": "1.1 only",
     "proxy-next-upstream": "`off`, or the largest of six sets that does no more than is asked for",
-    "proxy-next-upstream-timeout": "read, not yet done: `proxy-next-upstream-tries` bounds retries",
     "proxy-ssl-verify": "`on` denies: this nginx cannot verify pods by an Ingress's own authority",
     "rewrite-target": "as in ingress-nginx; all paths of the host become patterns",
     "server-alias": "names, also with `*.`; no patterns",

@@ -144,7 +144,6 @@ class Options(Part, frozen=True):
     send_timeout: float | None = None
     read_timeout: float | None = None
     tries: int | None = None
-    next_timeout: float | None = None
     vhost: Template = ()
     prefix: str = ""
     connection: str = ""

@@ -18,7 +18,7 @@ READ = frozenset({
     "mirror-request-body", "mirror-target", "permanent-redirect", "permanent-redirect-code",
     "preserve-trailing-slash", "proxy-body-size", "proxy-buffer-size", "proxy-buffering", "proxy-connect-timeout",
     "proxy-cookie-domain", "proxy-cookie-path", "proxy-http-version", "proxy-next-upstream",
-    "proxy-next-upstream-timeout", "proxy-next-upstream-tries", "proxy-read-timeout", "proxy-redirect-from",
+    "proxy-next-upstream-tries", "proxy-read-timeout", "proxy-redirect-from",
     "proxy-redirect-to", "proxy-request-buffering", "proxy-send-timeout", "proxy-ssl-name", "proxy-ssl-secret",
     "proxy-ssl-server-name", "proxy-ssl-verify", "relative-redirects", "rewrite-target", "satisfy", "server-alias",
     "service-upstream", "session-cookie-change-on-failure", "session-cookie-conditional-samesite-none",

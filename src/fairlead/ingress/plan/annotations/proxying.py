@@ -31,7 +31,6 @@ def read(reader: Reader) -> dict[str, Any]:
         "send_timeout": reader.seconds("proxy-send-timeout"),
         "read_timeout": reader.seconds("proxy-read-timeout"),
         "tries": reader.integer("proxy-next-upstream-tries", 0, 100),
-        "next_timeout": reader.seconds("proxy-next-upstream-timeout"),
         "vhost": template(reader, "upstream-vhost"),
         "prefix": reader.text("x-forwarded-prefix", PREFIX, what="a path") or "",
         "connection": reader.text("connection-proxy-header", HEADER_VALUE, what="a header's value") or "",

@@ -42,6 +42,7 @@ WITHOUT_EFFECT = {
     "proxy-busy-buffers-size": "it follows proxy-buffer-size",
     "proxy-buffers-number": "there are always 16, taken as they are needed",
     "proxy-max-temp-file-size": "it is 1 GiB",
+    "proxy-next-upstream-timeout": "proxy-next-upstream-tries and the timeouts of each try bound it",
     "client-body-buffer-size": "longer bodies wait in a file in memory",
     "auth-keepalive": "connections are always kept",
     "auth-keepalive-share-vars": "the request that asks sees the client's headers",
