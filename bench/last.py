@@ -10,7 +10,7 @@ from bench.result import Result
 
 MANY = {"nftables": 30_000, "ebpf": 30_000, "iptables-legacy": 5_000, "iptables": 5_000}
 TARGETS = {"nftables": "1.3"}
-ROUNDS = 4
+ROUNDS = 8
 
 
 def run() -> Iterator[Result]:

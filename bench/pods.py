@@ -16,12 +16,11 @@ from bench.proxy import service
 from fairlead.host import cgroup2, libc, namespaces, sysctl
 from fairlead.host.iptables import Iptables
 from fairlead.host.iptables_nft import open_tables
-from fairlead.host.nft import Nft
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.ebpf import EbpfMode, Programs
 from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.nftables import nftables
-from fairlead.proxy.modes.userspace import UserspaceMode
+from fairlead.proxy.modes.userspace import userspace
 from fairlead.services.model import Endpoint, ServicePort, ServicePortName
 
 NODE = Node("node1", "10.244.0.0/16", "10.96.0.0/12", "10.244.1.1")
@@ -32,7 +31,7 @@ MAKE: dict[str, Callable[[], Mode]] = {
     "nftables": lambda: nftables(NODE),
     "iptables": lambda: IptablesMode(open_tables(), NODE),
     "iptables-legacy": lambda: IptablesMode(Iptables("iptables-legacy"), NODE),
-    "userspace": lambda: UserspaceMode(Nft(), NODE),
+    "userspace": lambda: userspace(NODE),
 }
 NGINX = """
 daemon off; master_process off; worker_processes 1; error_log {folder}/error.log crit; pid {folder}/nginx.pid;

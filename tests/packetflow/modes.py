@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from fairlead.host import libc, namespaces
 from fairlead.host.iptables_nft import open_tables
 from fairlead.host.ipvs import PRESENT
 from fairlead.host.nft import Nft
+from fairlead.host.nft_reader import NftReader
 from fairlead.proxy.choosing import BEHIND
 from fairlead.proxy.mode import Mode, Node, Tended
 from fairlead.proxy.modes.ebpf import EbpfMode, Programs
@@ -56,7 +58,8 @@ class _InALoop:
             libc.setns(descriptor, libc.CLONE_NEWNET)
             os.close(descriptor)
             self._nft = Nft()
-            self._mode = UserspaceMode(self._nft, self.node)
+            self._there = NftReader(socket.AF_INET6 if family == "IPv6" else socket.AF_INET)
+            self._mode = UserspaceMode(self._nft, self._there, self.node)
             started.set()
             self._loop.run_forever()
 
@@ -85,6 +88,12 @@ class _InALoop:
     def owns(self, table: str, name: str) -> bool:
         return self.mode.owns(table, name)
 
+    def generation(self) -> object:
+        return self.mode.generation()
+
+    def audit(self, keys: Sequence[str], *, fixed: bool) -> bool:
+        return self.mode.audit(keys, fixed=fixed)
+
     def end(self) -> None:
         async def work() -> None:
             self.mode.close()
@@ -94,6 +103,7 @@ class _InALoop:
         self._thread.join(5)
         self._loop.close()
         self._nft.close()
+        self._there.close()
 
     def clean_up(self) -> None:
         async def work() -> None:

@@ -16,7 +16,7 @@ from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.nftables import NftablesMode, nftables
 from fairlead.proxy.rules import Rules
 from fairlead.services.model import ServicePort, ServicePortName
-from tests.packetflow.modes import place
+from tests.packetflow.modes import MODES, end, place
 from tests.packetflow.services import A, B, C, service
 
 pytestmark = pytest.mark.netns
@@ -65,7 +65,18 @@ NFTABLES = [
     "flush chain ip kube-proxy {own}",
     "delete table ip kube-proxy",
 ]
+USERSPACE = [
+    "flush map ip kube-proxy-userspace portals-tcp",
+    "flush map ip kube-proxy-userspace nodeports-udp",
+    "flush set ip kube-proxy-userspace listening",
+    "flush set ip kube-proxy-userspace guarded-services",
+    "flush set ip kube-proxy-userspace allowed-sources",
+    "flush map ip kube-proxy-userspace no-endpoint-services",
+    "flush chain ip kube-proxy-userspace portals",
+    "delete table ip kube-proxy-userspace",
+]
 CASES = [
+    *(("userspace", command) for command in USERSPACE),
     *(("nftables", command) for command in NFTABLES),
     *(("iptables-nft", command) for command in IPTABLES),
     *(("iptables-legacy", command) for command in IPTABLES),
@@ -81,6 +92,11 @@ def network(tmp_path: Path) -> Iterator[Path]:
 
 def made(kind: str, network: Path) -> Any:
     node = place("node1", "IPv4")
+    if kind == "userspace":  # it listens at the node's own address
+        enter = ["nsenter", f"--net={network}", "ip"]
+        subprocess.run([*enter, "addr", "add", f"{node.address}/32", "dev", "lo"], check=True, timeout=10)
+        subprocess.run([*enter, "link", "set", "lo", "up"], check=True, timeout=10)
+        return MODES["userspace"]("node1", network)
     if kind == "nftables":
         return namespaces.run_in(network, lambda: nftables(node))
     program = Iptables(kind, namespace=network)
@@ -88,7 +104,7 @@ def made(kind: str, network: Path) -> Any:
 
 
 def run(network: Path, kind: str, command: str, mode: Any = None) -> None:
-    if mode is not None:
+    if mode is not None and "{" in command:
         chains = sorted(name for wanted in mode._applied.values() for name in wanted.chains)
         found = {
             "own": chains[0],
@@ -96,7 +112,7 @@ def run(network: Path, kind: str, command: str, mode: Any = None) -> None:
             "endpoint": next((name for name in chains if "KUBE-SEP" in name), ""),
         }
         command = command.format(**found)
-    program = "nft" if kind == "nftables" else kind
+    program = "nft" if kind in ("nftables", "userspace") else kind
     subprocess.run(["nsenter", f"--net={network}", program, *command.split()], check=True, timeout=10)
 
 
@@ -113,13 +129,14 @@ def test_what_is_deleted_is_found(network: Path, kind: str, command: str) -> Non
     mode.apply(SERVICES)
     assert mode.audit(list(SERVICES), fixed=True)
     mode.clean_up()
+    end(mode)
 
 
-@pytest.mark.parametrize("kind", ["nftables", "iptables-nft", "iptables-legacy"])
+@pytest.mark.parametrize("kind", ["nftables", "userspace", "iptables-nft", "iptables-legacy"])
 def test_what_others_make_for_themselves_is_no_damage(network: Path, kind: str) -> None:
     mode = made(kind, network)
     mode.apply(SERVICES)
-    foreign = "add table ip mine" if kind == "nftables" else "-t nat -I PREROUTING -s 10.9.9.9 -j ACCEPT"
+    foreign = "add table ip mine" if kind in ("nftables", "userspace") else "-t nat -I PREROUTING -s 10.9.9.9 -j ACCEPT"
     run(network, kind, foreign)
     assert mode.audit(list(SERVICES), fixed=True)
     mode.clean_up()

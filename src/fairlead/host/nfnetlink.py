@@ -24,6 +24,7 @@ JUMP, GOTO = -3 & 0xFFFFFFFF, -4 & 0xFFFFFFFF
 SO_SNDBUFFORCE = 32
 MOST = 200  # elements a message: a list's size is told in 16 bits
 _MESSAGE = struct.Struct("=IHHII")
+_FILLING = (b"", b"\0\0\0", b"\0\0", b"\0")
 _PATIENCE = struct.pack("@ll", 5, 0)
 _GENERIC = struct.Struct("!BBH")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -38,20 +39,22 @@ Encoded = tuple[str, bytes]  # set, element
 
 
 def element(key: bytes, data: bytes = b"", goto: str = "", end: bytes = b"") -> bytes:
-    """Of a set or map, as the kernel says it too. `key` and `data`: each part filled up to four bytes.
-    `goto`: a chain instead of data. `end`: the last key, in sets of intervals whose keys have several parts."""
+    """Of a set or map, as the kernel says it too. `key` and `data`: each part filled up to four bytes, but for a
+    key of one part. `goto`: a chain instead of data. `end`: the last key, in sets of intervals of keys of several
+    parts."""
     if goto:
         more = _verdict(goto)
     elif data:
         more = _data_head(len(data)) + data
     else:
         more = _nested(KEY_END, _nested(VALUE, end)) if end else b""
-    return _key_head(len(key), len(more)) + key + more
+    return _key_head(len(key), len(more)) + key + _FILLING[len(key) % 4] + more
 
 
 @lru_cache(maxsize=256)  # there are few sizes, and very many elements
 def _key_head(size: int, more: int) -> bytes:
-    return _KEY.pack(size + 12 + more, ELEMENT, size + 8, KEY, size + 4, VALUE)
+    filled = size + len(_FILLING[size % 4])
+    return _KEY.pack(filled + 12 + more, ELEMENT, filled + 8, KEY, size + 4, VALUE)
 
 
 @lru_cache(maxsize=256)

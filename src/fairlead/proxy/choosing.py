@@ -7,14 +7,13 @@ from pathlib import Path
 
 from fairlead.host import cgroup2, ipset, ipvs
 from fairlead.host.iptables_nft import open_tables
-from fairlead.host.nft import Nft
 from fairlead.host.nft_reader import NftReader
 from fairlead.proxy.mode import Mode, Node
 from fairlead.proxy.modes.ebpf import EbpfMode, Programs, refused
 from fairlead.proxy.modes.iptables import IptablesMode
 from fairlead.proxy.modes.ipvs import DEVICE, IpvsMode, Kernel
 from fairlead.proxy.modes.nftables import nftables
-from fairlead.proxy.modes.userspace import UserspaceMode
+from fairlead.proxy.modes.userspace import userspace
 
 # What packets meet that no program has led to an endpoint: a mode that another one needs is never its predecessor.
 BEHIND = {"ebpf": "nftables"}
@@ -24,7 +23,7 @@ MAKE: dict[str, Callable[[Node], Mode]] = {
     "ipvs": lambda node: IpvsMode(Kernel.open(node.family), node),
     "iptables": lambda node: IptablesMode(open_tables(ipv6=node.family == "IPv6"), node),
     "nftables": nftables,
-    "userspace": lambda node: UserspaceMode(Nft(), node),
+    "userspace": userspace,
 }
 
 

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import resource
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from fairlead.host.nfnetlink import NfnetlinkError
 from fairlead.host.nft import Nft, NftError
+from fairlead.host.nft_reader import NftReader
 from fairlead.proxy.mode import ModeError, Node
 from fairlead.proxy.modes.userspace.balance import Balancer
 from fairlead.proxy.modes.userspace.carry import Choose, TcpDoor, UdpDoor
+from fairlead.proxy.modes.userspace.encode import encode
 from fairlead.proxy.modes.userspace.plan import Door, Elements, Wanted, plan, script
 from fairlead.proxy.modes.userspace.skeleton import TABLE, skeleton
 from fairlead.services.model import ServicePort, ServicePortName
@@ -21,8 +24,10 @@ NOTHING = Wanted()
 class UserspaceMode:
     """One node's listeners and the table that leads to them, in one family. Runs in an event loop."""
 
-    def __init__(self, nft: Nft, node: Node) -> None:
+    def __init__(self, nft: Nft, there: NftReader, node: Node) -> None:
         self._nft = nft
+        self._there = there
+        self._made: list[tuple[str, bytes]] = []  # the table's rules, of which each has been there from the start
         self._node = node
         self._wanted: dict[str, Wanted] = {}
         self._rules: dict[str, Elements] = {}
@@ -41,9 +46,10 @@ class UserspaceMode:
             lines, rules = self._script(wanted)
             if not self._started:
                 self._nft.run_apart("\n".join([skeleton(self._node), *lines]))
+                self._made = self._there.rules(TABLE)
             elif lines:
                 self._nft.run("\n".join(lines))
-        except (NftError, OSError) as error:
+        except (NftError, NfnetlinkError, OSError) as error:
             raise ModeError(str(error)) from error
         self._started = True
         for key, each in wanted.items():
@@ -56,6 +62,18 @@ class UserspaceMode:
         """What is in the kernel is not what we believed: the next apply starts over. Doors stay open."""
         self._rules.clear()
         self._started = False
+
+    def generation(self) -> object:
+        return self._there.generation()
+
+    def audit(self, keys: Sequence[str], *, fixed: bool) -> bool:
+        try:
+            if fixed and self._there.rules(TABLE) != self._made:
+                return False
+            return all(self._there.has(TABLE, encode(self._rules.get(key, {}))) for key in keys)
+        except NfnetlinkError as error:
+            log.warning("cannot look at our rules: %s", error)
+            return False
 
     @property
     def known(self) -> Iterable[str]:
