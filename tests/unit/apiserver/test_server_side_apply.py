@@ -7,7 +7,7 @@ import pytest
 
 from fairlead.http.server import Peer
 from tests.unit.apiserver.requests import APPS, CORE, JSON_PATCH, MERGE, Answer, Api, config_map, service
-from tests.unit.apiserver.webhooks import Webhook
+from tests.unit.apiserver.webhooks import MUTATING, Webhook, add, configuration, patch
 
 Json = dict[str, Any]
 
@@ -304,6 +304,10 @@ async def test_an_update_that_changes_nothing_leaves_the_times_alone(api: Api, m
 
 
 async def test_webhooks_have_no_say_in_who_manages(api: Api, hook: Webhook) -> None:
-    del hook
+    await api.create(MUTATING, configuration(hook.client, kind="Mutating"))
+    hook.answer = lambda _: patch({"op": "remove", "path": "/metadata/managedFields"}, add("/data/hook", "1"))
     made = (await apply(api, f"{MAPS}/x", data(a="1"))).ok()
-    assert list(owned(made)) == [("a", "Apply")]
+    assert owned(made) == {("a", "Apply"): {"f:data": {"f:a": {}}}}
+    changed = (await apply(api, f"{MAPS}/x", data(b="1"))).ok()
+    assert changed["data"] == {"b": "1", "hook": "1"}
+    assert owned(changed) == {("a", "Apply"): {"f:data": {"f:b": {}}}}

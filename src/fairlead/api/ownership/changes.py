@@ -89,7 +89,9 @@ def applied(
     last = owners.get(manager)
     fields = set_of(configuration, shape).without(versions.ignored)
     with_own = {**owners, manager: Owned(fields, versions.request, last.time if last else "")}
-    new = copy.deepcopy(_pruned(new, with_own, last, versions))
+    if last is not None and (last.version != versions.request or last.fields - fields):
+        new = _pruned(new, with_own, last, versions)
+    new = copy.deepcopy(new)
     found, _ = _settled(live, new, with_own, manager, versions, force=force)
     own = found.pop(manager, None)
     if own is not None and (fields := own.fields - STRIPPED):
@@ -138,10 +140,8 @@ def _settled(
     return found, own
 
 
-def _pruned(new: Any, owners: Owners, last: Owned | None, versions: Versions) -> Any:
+def _pruned(new: Any, owners: Owners, last: Owned, versions: Versions) -> Any:
     """Without the fields that the manager applied last time and that nobody owns now."""
-    if last is None or not last.fields:
-        return new
     version = last.version
     shape = versions.shape(version)
     if shape is None:
