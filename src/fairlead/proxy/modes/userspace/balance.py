@@ -8,6 +8,7 @@ from fairlead.services.decide import Decision, Network, Packet, decide
 from fairlead.services.model import ServicePort
 
 Target = tuple[str, int]
+REMEMBERED = 4096  # clients for whom it is known where they may go
 
 
 @dataclass(slots=True)
@@ -19,16 +20,22 @@ class Balancer:
     clock: Callable[[], float]
     _turn: int = 0
     _clients: dict[str, tuple[Target, float]] = field(default_factory=dict)  # → where, and when last
+    _choices: dict[tuple[str, bool], list[Target]] = field(default_factory=dict)  # by client and door
 
     def update(self, port: ServicePort) -> None:
         """Who was with an endpoint that is gone starts anew."""
         self.port = port
+        self._choices.clear()
         there = {(each.address, each.port) for each in port.endpoints}
         self._clients = {client: kept for client, kept in self._clients.items() if kept[0] in there}
 
     def targets(self, client: str, *, from_outside: bool) -> Iterator[Target]:
         """The endpoint for a new connection, and then those to try where it refuses."""
-        choice = sorted(self._decide(client, from_outside).to)
+        choice = self._choices.get((client, from_outside))
+        if choice is None:
+            if len(self._choices) >= REMEMBERED:
+                self._choices.clear()
+            choice = self._choices[client, from_outside] = sorted(self._decide(client, from_outside).to)
         if not choice:
             return
         now = self.clock()
@@ -37,7 +44,7 @@ class Balancer:
             if target in choice and now - last <= self.port.affinity:
                 self._remember(client, target, now)
                 yield target
-                choice.remove(target)
+                choice = [each for each in choice if each != target]
         for _ in range(len(choice)):
             target = choice[self._turn % len(choice)]
             self._turn += 1
