@@ -267,6 +267,21 @@ def test_a_pod_is_given_its_grace(newest: Kubectl) -> None:
     assert 1.8 < took < 8
 
 
+def test_a_hook_runs_before_a_container_counts_as_ready_and_its_failure_ends_it(newest: Kubectl) -> None:
+    hook = {"exec": {"command": ["sh", "-c", "sleep 1; date > /told"]}}
+    create(newest, pod("hooked", container={"lifecycle": {"postStart": hook}}))
+    ready(newest, "hooked")
+    newest("exec hooked -n dev -- cat /told").ok()
+    wrong = {"exec": {"command": ["sh", "-c", "exit 3"]}}
+    create(newest, pod("unhooked", restartPolicy="Never", container={"lifecycle": {"postStart": wrong}}))
+
+    def ended() -> None:
+        assert "PostStartHook failed: command 'sh -c exit 3' exited with 3" in events(newest, "unhooked")
+        assert status(newest, "unhooked")["phase"] in ("Failed", "Succeeded")
+
+    eventually(ended)
+
+
 def test_a_host_network_pod_has_its_nodes_address(newest: Kubectl) -> None:
     create(newest, pod("outside", hostNetwork=True))
     ready(newest, "outside")

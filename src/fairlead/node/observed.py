@@ -64,13 +64,17 @@ class Waiting:
     message: str = ""
 
 
+HOOK = "PostStartHook"
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The probes' verdicts on one run. A container without a probe has the verdict that lets it go on."""
+    """The verdicts of the probes and of the hook after the start on one run. A container without any has the verdict
+    that lets it go on."""
 
     started: bool = True
     ready: bool = True
-    failed: str = ""  # `liveness` or `startup`: the run is to be killed
+    failed: str = ""  # `liveness`, `startup` or HOOK: the run is to be killed
     grace: int | None = None  # the failed probe's own terminationGracePeriodSeconds
 
 

@@ -12,7 +12,7 @@ from fairlead.api import time as api_time
 from fairlead.api.types.core import Container, Pod
 from fairlead.node import backoff
 from fairlead.node.backoff import BackOff
-from fairlead.node.observed import Observed, Run, Waiting
+from fairlead.node.observed import HOOK, Observed, Run, Waiting
 
 DEFAULT_GRACE: Final = 30
 DEADLINE_MESSAGE: Final = "Pod was active on the node longer than the specified deadline"
@@ -193,6 +193,8 @@ class _Round:
             why = f"Container {container.name} failed {health.failed} probe"
             if is_sidecar(container) or self._pod.spec.restart_policy != "Never":
                 why += ", will be restarted"
+            if health.failed == HOOK:
+                why = f"Failed{HOOK}"
             grace = grace_seconds(self._pod) if health.grace is None else health.grace
             self._actions.append(Stop(run.id, container.name, grace, why))
         elif run.image and container.image != run.image:

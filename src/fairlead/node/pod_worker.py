@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,11 @@ import msgspec
 from fairlead.api.status import ApiError
 from fairlead.api.types.core import Container, Pod, PodStatus
 from fairlead.client.events import reference
-from fairlead.host import process
-from fairlead.node import backoff, environment, host_ports, names, non_root, pod_status
+from fairlead.node import backoff, command, environment, hooks, host_ports, names, non_root, pod_status
 from fairlead.node.container_spec import container_spec
 from fairlead.node.downward import Self
 from fairlead.node.ipam import NoAddressError
-from fairlead.node.observed import Failure, Health, Observed, Run, Sandbox, Waiting
+from fairlead.node.observed import HOOK, Failure, Health, Observed, Run, Sandbox, Waiting
 from fairlead.node.plan import Action, CreateSandbox, Forget, Plan, Start, Stop, StopPod, plan, seen_at, stop_order
 from fairlead.node.probe import probes_of
 from fairlead.node.prober import Prober
@@ -291,7 +290,11 @@ class PodWorker:
         self._failures.pop(name, None)
         self._records[record.id] = record
         self._event("Normal", "Started", f"Started container {name}", name)
-        self._begin_probes(record)
+        if hooks.of(container, "PostStart") is None:
+            self._begin_probes(record)
+        else:
+            self._health[record.id] = Health(started=False, ready=False)  # not before its hook has run
+            self._probers[record.id] = asyncio.get_running_loop().create_task(self._post_start(record, container))
 
     def _failed(self, container: Container, error: Exception) -> None:
         now = time.time()
@@ -366,24 +369,7 @@ class PodWorker:
         self._probers[record.id] = asyncio.get_running_loop().create_task(prober.run())
 
     async def execute(self, record: ContainerRecord, argv: list[str], seconds: float) -> tuple[int, str]:
-        """A command to its end: its exit code and output."""
-        started = await self._agent.runtime_of(record.image).execute(record, argv, tty=False, stdin=False)
-        try:
-            async with asyncio.timeout(seconds):
-                code = await process.wait(started.pid)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(started.pid, 9)
-            raise
-        finally:
-            output = b""
-            for descriptor in (started.stdout, started.stderr):
-                if descriptor is not None:
-                    os.set_blocking(descriptor, False)
-                    with contextlib.suppress(BlockingIOError):
-                        output += os.read(descriptor, 10240)
-                    os.close(descriptor)
-        return code, output.decode(errors="replace")
+        return await command.run(self._agent.runtime_of(record.image), record, argv, seconds)
 
     # Ending.
 
@@ -425,15 +411,28 @@ class PodWorker:
         left = max(0.0, grace - (time.time() - began)) if grace else 0.0
         await self._agent.runtime_of(record.image).stop_container(record, max(left, 2.0) if grace else 0.0)
 
+    # Hooks.
+
+    async def _post_start(self, record: ContainerRecord, container: Container) -> None:
+        if await self._hook("PostStart", record, container, hooks.ENDLESS):
+            self._begin_probes(record)
+        else:
+            self._health[record.id] = Health(started=False, ready=False, failed=HOOK)
+        self._wake.set()
+
     async def _pre_stop(self, record: ContainerRecord, grace: int) -> None:
         container = next((c for c in self.pod.spec.containers if c.name == record.name), None)
-        hook = container.lifecycle.pre_stop if container is not None and container.lifecycle is not None else None
-        if hook is None or hook.exec is None or not grace:
-            return
+        if container is not None and grace:
+            await self._hook("PreStop", record, container, grace)
+
+    async def _hook(self, kind: hooks.Kind, record: ContainerRecord, container: Container, seconds: float) -> bool:
+        """Whether it went well, or there was none."""
         try:
-            await self.execute(record, hook.exec.command, grace)
-        except (TimeoutError, OSError, RuntimeFault) as error:
-            self._event("Warning", "FailedPreStopHook", f"PreStopHook failed: {error}", record.name)
+            await hooks.run(kind, container, next(iter(self._ips), ""), partial(self.execute, record), seconds)
+        except (hooks.HookFailedError, TimeoutError, OSError, RuntimeFault) as error:
+            self._event("Warning", f"Failed{kind}Hook", f"{kind}Hook failed: {error}", record.name)
+            return False
+        return True
 
     async def _remove_sandbox(self) -> None:
         if self._sandbox is None:

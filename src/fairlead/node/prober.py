@@ -2,13 +2,12 @@
 
 import asyncio
 import random
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 
 from fairlead.api.types.core import Container, HTTPGetAction, Probe, TCPSocketAction
-from fairlead.http.client import HttpClient
 from fairlead.node import probe as counting
+from fairlead.node.http_get import http_get, joined, port_of
 from fairlead.node.observed import Health
 
 # Runs a command in the container: exit code and output.
@@ -104,44 +103,17 @@ class Prober:
         return None
 
     async def _http(self, action: HTTPGetAction) -> str | None:
-        place = _joined(action.host or self._address, self._port(action.port))
-        scheme = action.scheme.lower()
-        url = f"{scheme}://{place}"
-        tls: ssl.SSLContext | None = None
-        if scheme == "https":  # a probe asks whether something answers, not who
-            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            tls.check_hostname = False
-            tls.verify_mode = ssl.CERT_NONE
-        headers = {"user-agent": "kube-probe/1.32", "accept": "*/*"}
-        headers |= {header.name.lower(): header.value for header in action.http_headers}
-        client = HttpClient(url, ssl=tls)
         try:
-            answer = await client.request("GET", action.path or "/", headers=headers)
+            status = await http_get(action, self._container, self._address, "kube-probe")
         except OSError as error:
-            return f'Get "{url}{action.path}": dial tcp {place}: connect: {(error.strerror or str(error)).lower()}'
-        finally:
-            await client.close()
-        if 200 <= answer.status < 400:
-            return None
-        return f"HTTP probe failed with statuscode: {answer.status}"
+            return str(error)
+        return None if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}"
 
     async def _tcp(self, action: TCPSocketAction) -> str | None:
-        host, port = action.host or self._address, self._port(action.port)
+        host, port = action.host or self._address, port_of(self._container, action.port)
         try:
             _, writer = await asyncio.open_connection(host, port)
         except OSError as error:
-            return f"dial tcp {_joined(host, port)}: connect: {(error.strerror or str(error)).lower()}"
+            return f"dial tcp {joined(host, port)}: connect: {(error.strerror or str(error)).lower()}"
         writer.close()
         return None
-
-    def _port(self, port: int | str) -> int:
-        if isinstance(port, int):
-            return port
-        for each in self._container.ports:
-            if each.name == port:
-                return each.container_port
-        return int(port) if port.isdigit() else 0
-
-
-def _joined(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,7 +5,7 @@ import pytest
 
 from fairlead.api.types.core import Pod
 from fairlead.node.backoff import BackOff, following, recovered, render
-from fairlead.node.observed import Failure, Health, Observed, Sandbox, Waiting
+from fairlead.node.observed import HOOK, Failure, Health, Observed, Sandbox, Waiting
 from fairlead.node.plan import CreateSandbox, Forget, Plan, Start, Stop, StopPod, plan, stop_order
 from tests.unit.node.pods import NOW, exited, init, observed, pod, running
 
@@ -128,6 +128,11 @@ def test_a_failed_probe_stops_the_run_with_the_probes_own_grace(kind: str) -> No
     assert plan(pod(), state, NOW).actions == (Stop("web-0", "web", 30, why),)
     state = observed(running(), health={"web-0": Health(failed=kind, grace=3)})
     assert plan(pod(), state, NOW).actions == (Stop("web-0", "web", 3, why),)
+
+
+def test_a_container_whose_hook_after_the_start_failed_is_stopped() -> None:
+    state = observed(running(), health={"web-0": Health(started=False, ready=False, failed=HOOK)})
+    assert plan(pod(), state, NOW).actions == (Stop("web-0", "web", 30, "FailedPostStartHook"),)
 
 
 def test_another_image_replaces_the_container() -> None:

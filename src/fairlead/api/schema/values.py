@@ -78,12 +78,12 @@ def _decimal(number: Decimal, *, exponent_form: bool) -> str:
 def time(text: str) -> str:
     """metav1.Time: whole seconds in UTC."""
     moment = _moment(text)
-    return text if _TIME.fullmatch(text) else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return text if _TIME.fullmatch(text) else f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def micro_time(text: str) -> str:
     """metav1.MicroTime: microseconds in UTC."""
-    return _moment(text).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{_moment(text).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _moment(text: str) -> datetime:

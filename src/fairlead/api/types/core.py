@@ -166,10 +166,14 @@ class Probe(Struct):
     termination_grace_period_seconds: int | None = None
 
 
+class SleepAction(Struct):
+    seconds: int = 0
+
+
 class LifecycleHandler(Struct):
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None
-    tcp_socket: TCPSocketAction | None = None
+    sleep: SleepAction | None = None
 
 
 class Lifecycle(Struct):

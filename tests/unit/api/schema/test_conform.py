@@ -91,3 +91,12 @@ def test_a_value_of_the_wrong_type_is_refused_in_gos_words(given: Json, message:
 def test_a_kind_that_is_not_served_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         conform("v1", "Nothing", {})
+
+
+def test_times_of_the_first_years_have_four_digits_too() -> None:
+    """Go's zero time is of the year 1."""
+    spec = {"acquireTime": "0001-01-01T00:00:02.000000Z", "renewTime": "0001-01-01T01:00:05.5+01:00"}
+    lease: Json = {"metadata": {"deletionTimestamp": "0001-01-01T01:00:00+01:00"}, "spec": spec}
+    conform("coordination.k8s.io/v1", "Lease", lease)
+    assert spec == {"acquireTime": "0001-01-01T00:00:02.000000Z", "renewTime": "0001-01-01T00:00:05.500000Z"}
+    assert lease["metadata"]["deletionTimestamp"] == "0001-01-01T00:00:00Z"
