@@ -113,6 +113,7 @@ DEPLOYMENTS = Resource(
 )
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True, ("rs",), ALL, subresources=("status", "scale"))
 DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet", True, ("ds",), ALL, subresources=("status",))
+CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions", "ControllerRevision", True)
 JOBS = Resource("batch", "v1", "jobs", "Job", True, categories=ALL, subresources=("status",))
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
@@ -184,8 +185,8 @@ ENDPOINT_SLICES_BETA = _retired(ENDPOINT_SLICES, "discovery.k8s.io/v1beta1", "v1
 # Of a group's versions the first is preferred; of groups that have a kind of one name, clients take the first.
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES, NODES, PODS, REPLICATION_CONTROLLERS, SERVICES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS,
-    EVENTS, LIMIT_RANGES, DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS, JOBS, ENDPOINT_SLICES, LEASES,
-    INGRESSES, INGRESS_CLASSES,
+    EVENTS, LIMIT_RANGES, DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS, CONTROLLER_REVISIONS, JOBS,
+    ENDPOINT_SLICES, LEASES, INGRESSES, INGRESS_CLASSES,
     ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS,
     TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,
     SELF_SUBJECT_RULES_REVIEWS,

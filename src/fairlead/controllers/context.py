@@ -66,6 +66,10 @@ class Context:
         return self.informer("daemonsets.apps", apps.DaemonSet)
 
     @property
+    def controller_revisions(self) -> Informer[apps.ControllerRevision]:
+        return self.informer("controllerrevisions.apps", apps.ControllerRevision)
+
+    @property
     def jobs(self) -> Informer[batch.Job]:
         return self.informer("jobs.batch", batch.Job)
 

@@ -11,6 +11,7 @@ import msgspec
 
 from fairlead.api.types.apps import DaemonSet, DaemonSetStatus
 from fairlead.api.types.core import Node, Pod, Toleration
+from fairlead.controllers.history import HASH
 from fairlead.controllers.placement import is_wanted, tolerates_all
 from fairlead.controllers.pods import available_in, is_active, is_ready
 from fairlead.controllers.replicas import from_template
@@ -18,7 +19,6 @@ from fairlead.controllers.rollout import amount
 
 Json = dict[str, Any]
 
-HASH = "controller-revision-hash"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 # What every pod of a DaemonSet puts up with.
 TOLERATED = (

@@ -5,17 +5,20 @@ from collections.abc import Iterable
 
 import msgspec
 
-from fairlead.api.types.apps import DaemonSet
+from fairlead.api.status import ApiError
+from fairlead.api.types.apps import ControllerRevision, DaemonSet
 from fairlead.api.types.core import Node, Pod
 from fairlead.client.events import reference
 from fairlead.client.workqueue import WorkQueue, run
 from fairlead.controllers.context import Context
 from fairlead.controllers.daemons import node_of, plan, pod_for, status_of
-from fairlead.controllers.pods import available_in, controller_of, key
+from fairlead.controllers.history import HASH
+from fairlead.controllers.history import plan as plan_history
+from fairlead.controllers.pods import available_in, controller_of, key, owner_uid
 from fairlead.controllers.replicas import Replicas
 from fairlead.controllers.revision import template_hash
 
-RESOURCE = "daemonsets.apps"
+RESOURCE, REVISIONS = "daemonsets.apps", "controllerrevisions.apps"
 FIRST_WAIT, LONGEST_WAIT = 1.0, 900.0  # seconds before a pod that ended is replaced, doubled each time
 
 
@@ -25,6 +28,8 @@ class DaemonSetController:
         self._recorder = context.recorder("daemonset-controller")
         self._queue = WorkQueue()
         self._sets, self._nodes = context.daemon_sets, context.nodes
+        self._revisions = context.controller_revisions
+        self._revisions.add_index("owner", owner_uid)
         self._replicas = Replicas(context, "DaemonSet", RESOURCE, "daemonset-controller")
         self._ended: dict[tuple[str, str], tuple[float, float]] = {}  # (set's uid, node) → (last wait, when it is over)
         self._sets.add_handler(self._on_set)
@@ -62,11 +67,32 @@ class DaemonSetController:
         nodes = list(self._nodes.items.values())
         try:
             if daemon.metadata.deletion_timestamp is None:
+                await self._remember(daemon, digest)
                 found = plan(daemon, digest, nodes, self._replicas.of(daemon.metadata.uid), now)
                 await self._replicas.delete(daemon, [*found.delete, *self._due(daemon, found.ended)])
                 await self._replicas.create(daemon, [pod_for(daemon, digest, node) for node in found.create])
         finally:
             await self._report(daemon, digest, nodes)
+
+    async def _remember(self, daemon: DaemonSet, digest: str) -> None:
+        """What is not in the cache yet is there already, by its name: a second one is refused."""
+        metadata = daemon.metadata
+        in_use = {pod.metadata.labels.get(HASH, "") for pod in self._replicas.of(metadata.uid)}
+        history = plan_history(daemon, digest, self._revisions.by_index("owner", metadata.uid), in_use)
+        try:
+            if history.create is not None:
+                await self._client.create(REVISIONS, history.create, metadata.namespace)
+            if history.renumber is not None:
+                one, number = history.renumber
+                body = {"revision": number}
+                await self._client.patch(
+                    REVISIONS, one.metadata.name, metadata.namespace, body, type=ControllerRevision
+                )
+            for each in history.delete:
+                await self._client.delete(REVISIONS, each.metadata.name, metadata.namespace, uid=each.metadata.uid)
+        except ApiError as error:
+            if not (error.is_already_exists or error.is_not_found):
+                raise
 
     def _due(self, daemon: DaemonSet, ended: Iterable[Pod]) -> list[Pod]:
         """Those whose time has come: a pod that fails on its node at once must not be made in a circle."""

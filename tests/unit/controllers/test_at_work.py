@@ -374,7 +374,7 @@ async def test_a_namespace_gets_its_defaults_and_goes_with_all_that_is_in_it(api
         assert (await api.list(resource, type=dict, namespace="dev")).items == []
 
 
-async def test_a_daemon_set_has_a_pod_on_each_node_that_takes_it(api: Client) -> None:
+async def test_a_daemon_set_has_a_pod_on_each_node_that_takes_it_and_a_history(api: Client) -> None:
     await add_node(api, "master", taints=({"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},))
     await add_node(api, "node1")
     labels = {"app": "ds"}
@@ -397,6 +397,21 @@ async def test_a_daemon_set_has_a_pod_on_each_node_that_takes_it(api: Client) ->
         return bool(status["desiredNumberScheduled"] == status["currentNumberScheduled"] == 2)
 
     await until(counted)
+    await api.patch("daemonsets.apps", "ds", "default", image_of("y"), kind="strategic", type=dict)
+
+    async def remembered() -> list[Json] | None:
+        found = await listed(api, "controllerrevisions.apps", "app=ds")
+        return found if len(found) == 2 else None
+
+    first, second = sorted(await until(remembered), key=lambda each: each["revision"])
+    assert (first["revision"], second["revision"]) == (1, 2)
+    await api.patch("daemonsets.apps", "ds", "default", first["data"], kind="strategic", type=dict)
+
+    async def back() -> bool:
+        found = await api.get("controllerrevisions.apps", first["metadata"]["name"], "default", type=dict)
+        return bool(found["revision"] == 3 and found["data"] == first["data"])
+
+    await until(back)
 
 
 async def test_nodes_get_ranges_and_one_that_is_not_ready_its_taints(api: Client) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from fairlead.api.types.apps import DaemonSet, DaemonSetSpec, RollingUpdate, UpdateStrategy
 from fairlead.api.types.core import Node, Pod, Taint
 from fairlead.api.types.meta import LabelSelector, ObjectMeta
-from fairlead.controllers.daemons import HASH, Place, node_of, place, plan, pod_for, status_of
+from fairlead.controllers.daemons import Place, node_of, place, plan, pod_for, status_of
+from fairlead.controllers.history import HASH
 from tests.unit.controllers.objects import T0, node, pod
 
 MASTER = Taint(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")

@@ -1,4 +1,5 @@
-"""The apps group: Deployment, ReplicaSet, DaemonSet; and the ReplicationController, which was there before it.
+"""The apps group: Deployment, ReplicaSet, DaemonSet, ControllerRevision; and the ReplicationController, which was
+there before it.
 
 A pod template is kept as the JSON that came (`Json`): controllers copy and hash it, and must lose no field of it.
 """
@@ -100,3 +101,10 @@ class DaemonSetStatus(Struct, omit_defaults=False):
 class DaemonSet(Object):
     spec: DaemonSetSpec = msgspec.field(default_factory=DaemonSetSpec)
     status: DaemonSetStatus = msgspec.field(default_factory=DaemonSetStatus)
+
+
+class ControllerRevision(Object):
+    """`data`: a strategic merge patch that leads back to it."""
+
+    data: Json = {}
+    revision: int = 0

@@ -62,7 +62,11 @@ VIEWED: tuple[Rule, ...] = (
         READ,
     ),
     ("", ["pods/status", "replicationcontrollers/status", "services/status"], READ),
-    ("apps", [*WORKLOADS, "deployments/status", "replicasets/status", "daemonsets/status"], READ),
+    (
+        "apps",
+        [*WORKLOADS, "controllerrevisions", "deployments/status", "replicasets/status", "daemonsets/status"],
+        READ,
+    ),
     ("batch", ["jobs", "jobs/status"], READ),
     ("discovery.k8s.io", ["endpointslices"], READ),
     ("extensions", ["ingresses"], READ),

@@ -2,6 +2,7 @@
 
 from fairlead.api.resources import Resource
 from fairlead.apiserver.kinds.configmap import CONFIG_MAP
+from fairlead.apiserver.kinds.controllerrevision import CONTROLLER_REVISION
 from fairlead.apiserver.kinds.daemonset import DAEMON_SET
 from fairlead.apiserver.kinds.deployment import DEPLOYMENT
 from fairlead.apiserver.kinds.endpoints import ENDPOINTS
@@ -28,7 +29,8 @@ KINDS: dict[Resource, Kind] = {
     kind.resource: kind
     for kind in (
         NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT, LIMIT_RANGE,
-        DEPLOYMENT, REPLICA_SET, REPLICATION_CONTROLLER, DAEMON_SET, JOB, ENDPOINT_SLICE, LEASE, INGRESS, INGRESS_CLASS,
+        DEPLOYMENT, REPLICA_SET, REPLICATION_CONTROLLER, DAEMON_SET, CONTROLLER_REVISION, JOB, ENDPOINT_SLICE,
+        LEASE, INGRESS, INGRESS_CLASS,
         ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING,
         VALIDATING_WEBHOOK_CONFIGURATION, MUTATING_WEBHOOK_CONFIGURATION,
         NEW_EVENT, INGRESS_BETA, INGRESS_EXTENSIONS, INGRESS_CLASS_BETA, *BETA, ENDPOINT_SLICE_BETA,
