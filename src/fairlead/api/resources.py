@@ -108,6 +108,7 @@ SECRETS = _core("secrets", "Secret")
 SERVICE_ACCOUNTS = _core("serviceaccounts", "ServiceAccount", "sa", subresources=("token",))
 EVENTS = _core("events", "Event", "ev")
 LIMIT_RANGES = _core("limitranges", "LimitRange", "limits")
+POD_TEMPLATES = _core("podtemplates", "PodTemplate")
 DEPLOYMENTS = Resource(
     "apps", "v1", "deployments", "Deployment", True, ("deploy",), ALL, subresources=("status", "scale")
 )
@@ -185,7 +186,7 @@ ENDPOINT_SLICES_BETA = _retired(ENDPOINT_SLICES, "discovery.k8s.io/v1beta1", "v1
 # Of a group's versions the first is preferred; of groups that have a kind of one name, clients take the first.
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES, NODES, PODS, REPLICATION_CONTROLLERS, SERVICES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS,
-    EVENTS, LIMIT_RANGES, DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS, CONTROLLER_REVISIONS, JOBS,
+    EVENTS, LIMIT_RANGES, POD_TEMPLATES, DEPLOYMENTS, REPLICA_SETS, DAEMON_SETS, CONTROLLER_REVISIONS, JOBS,
     ENDPOINT_SLICES, LEASES, INGRESSES, INGRESS_CLASSES,
     ROLES, ROLE_BINDINGS, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS,
     TOKEN_REVIEWS, SELF_SUBJECT_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_SUBJECT_ACCESS_REVIEWS,

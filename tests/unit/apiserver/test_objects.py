@@ -301,3 +301,18 @@ def test_json_patches_as_another_implementation_applies_them(document: Json, ste
         # Where the document is no object in the end, or a whole one is moved into itself.
         assert not isinstance(wanted, dict) or any(step["op"] == "move" for step in steps)
     assert document == before
+
+
+async def test_pod_templates_are_kept_and_paged(api: Api) -> None:
+    path = f"{CORE}/podtemplates"
+    for number in range(3):
+        spec = {"containers": [{"name": "c", "image": "x"}]}
+        body = {"metadata": {"name": f"t{number}"}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": spec}}
+        made = await api.create(path, {"apiVersion": "v1", "kind": "PodTemplate", **body})
+        assert made["template"]["spec"]["restartPolicy"] == "Always"
+    first = await api.get(f"{path}?limit=2")
+    assert (len(first["items"]), first["metadata"]["remainingItemCount"]) == (2, 1)
+    rest = await api.get(f"{path}?limit=2&continue={first['metadata']['continue']}")
+    assert [each["metadata"]["name"] for each in rest["items"]] == ["t2"]
+    bad = await api("PATCH", f"{path}/t0", {"template": {"spec": {"containers": []}}}, MERGE)
+    assert ("FieldValueRequired", "template.spec.containers") in list(bad.causes())

@@ -17,6 +17,7 @@ from fairlead.apiserver.kinds.limitrange import LIMIT_RANGE
 from fairlead.apiserver.kinds.namespace import NAMESPACE
 from fairlead.apiserver.kinds.node import NODE
 from fairlead.apiserver.kinds.pod import POD
+from fairlead.apiserver.kinds.podtemplate import POD_TEMPLATE
 from fairlead.apiserver.kinds.rbac import BETA, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from fairlead.apiserver.kinds.replicaset import REPLICA_SET
 from fairlead.apiserver.kinds.replicationcontroller import REPLICATION_CONTROLLER
@@ -28,7 +29,7 @@ from fairlead.apiserver.kinds.webhooks import MUTATING_WEBHOOK_CONFIGURATION, VA
 KINDS: dict[Resource, Kind] = {
     kind.resource: kind
     for kind in (
-        NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT, LIMIT_RANGE,
+        NAMESPACE, NODE, POD, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT, LIMIT_RANGE, POD_TEMPLATE,
         DEPLOYMENT, REPLICA_SET, REPLICATION_CONTROLLER, DAEMON_SET, CONTROLLER_REVISION, JOB, ENDPOINT_SLICE,
         LEASE, INGRESS, INGRESS_CLASS,
         ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING,

@@ -94,10 +94,18 @@ def _workload(spec: Json) -> list[FieldError]:
     return errors + _template(template)
 
 
+def validate_pod_template(obj: Json) -> list[FieldError]:
+    return _pods(obj["template"], "template")
+
+
+def _pods(template: Json, path: str) -> list[FieldError]:
+    errors = labels(template["metadata"].get("labels"), f"{path}.metadata.labels")
+    errors += annotations(template["metadata"].get("annotations"), f"{path}.metadata.annotations")
+    return errors + validate_pod_spec(template["spec"], f"{path}.spec")
+
+
 def _template(template: Json) -> list[FieldError]:
-    errors = labels(template["metadata"].get("labels"), "spec.template.metadata.labels")
-    errors += annotations(template["metadata"].get("annotations"), "spec.template.metadata.annotations")
-    errors += validate_pod_spec(template["spec"], "spec.template.spec")
+    errors = _pods(template, "spec.template")
     policy = template["spec"]["restartPolicy"]
     if policy != "Always":
         errors.append(not_supported("spec.template.spec.restartPolicy", policy, ("Always",)))
