@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from fairlead.api.types.core import Capabilities, Container, Pod, PodSecurityContext, SecurityContext
+from fairlead.api.types.core import Capabilities, Container, Pod, PodSecurityContext, SecurityContext, VolumeMount
 from fairlead.node import environment
+from fairlead.node.expansion import expand, missing
+from fairlead.node.sources import SourceError
 from fairlead.node.volumes.mounting import Volumes
 from fairlead.runtime.interface import ContainerSpec, Mount
 
@@ -19,7 +21,7 @@ def container_spec(
     volumes: Volumes,
     logs: Path,
 ) -> ContainerSpec:
-    """`attempt` counts from 0; `logs` is the folder of all pods' logs."""
+    """`attempt` counts from 0; `logs` is the folder of all pods' logs. Raises SourceError."""
     context = container.security_context or SecurityContext()
     capabilities = context.capabilities or Capabilities()
     user, group, groups = _identity(pod, context)
@@ -36,7 +38,7 @@ def container_spec(
         args=tuple(environment.expanded(container.args, variables)),
         env=(("HOSTNAME", hostname), *variables.items()),
         working_dir=container.working_dir,
-        mounts=_mounts(container, volumes),
+        mounts=_mounts(container, volumes, variables),
         log_path=str(folder / f"{attempt}.log"),
         termination_message_path=container.termination_message_path,
         tty=container.tty,
@@ -54,13 +56,27 @@ def container_spec(
     )
 
 
-def _mounts(container: Container, volumes: Volumes) -> tuple[Mount, ...]:
+def sub_path(mount: VolumeMount, variables: Mapping[str, str]) -> str:
+    """Where in the volume. Raises SourceError for an expression that leads out of it, or to a variable that is not."""
+    if not mount.sub_path_expr:
+        return mount.sub_path
+    if unknown := missing(mount.sub_path_expr, variables):
+        raise SourceError(f'failed to expand subPath for volumeMount "{mount.name}": missing value for {unknown}')
+    path = expand(mount.sub_path_expr, variables)
+    if path.startswith("/"):
+        raise SourceError(f"error SubPath `{path}` must not be an absolute path")
+    if ".." in path.split("/"):
+        raise SourceError(f"unable to provision SubPath `{path}`: must not contain '..'")
+    return path
+
+
+def _mounts(container: Container, volumes: Volumes, variables: Mapping[str, str]) -> tuple[Mount, ...]:
     """Those it asks for, and its names' files. A `subPath` that is not there is made."""
     mounts = []
     for mount in container.volume_mounts:
         source = volumes.paths[mount.name]
-        if mount.sub_path:
-            source = source / mount.sub_path
+        if within := sub_path(mount, variables):
+            source = source / within
             if not source.exists():
                 source.mkdir(parents=True)
         mounts.append(Mount(str(source), mount.mount_path, mount.read_only))

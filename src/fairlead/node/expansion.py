@@ -15,3 +15,8 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
         return variables.get(match[1], match[0])
 
     return _REFERENCE.sub(replace, text) if "$" in text else text
+
+
+def missing(text: str, variables: Mapping[str, str]) -> list[str]:
+    """What it refers to and is not defined."""
+    return [match[1] for match in _REFERENCE.finditer(text) if match[1] is not None and match[1] not in variables]

@@ -96,6 +96,7 @@ class VolumeMount(Struct):
     name: str
     mount_path: str
     sub_path: str = ""
+    sub_path_expr: str = ""
     read_only: bool = False
 
 
