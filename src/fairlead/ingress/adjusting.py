@@ -1,12 +1,15 @@
 """Settings as they change: to the plan, to nginx's data, and, where it must be, by a reload."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
 import msgspec
 
+from fairlead.api.status import ApiError
 from fairlead.api.types.core import ConfigMap
 from fairlead.client.events import Recorder, reference
+from fairlead.client.rest import Client
 from fairlead.ingress.administrator import Administrator, Live, read
 from fairlead.ingress.nginx.process import Nginx
 from fairlead.ingress.options import Options
@@ -18,6 +21,7 @@ from fairlead.ingress.plan.model import Problem
 log = logging.getLogger(__name__)
 
 SETTINGS = "s:settings"
+FIRST_SECONDS = 1.0  # for the settings, before nginx starts without them
 encode = msgspec.msgpack.Encoder().encode
 
 
@@ -25,6 +29,22 @@ def base_of(options: Options) -> Administrator:
     """What the flags say."""
     backend = options.default_backend.key if options.default_backend is not None else ""
     return Administrator(Live(https_port=options.https_port, default_backend=backend))
+
+
+async def at_first(client: Client, options: Options) -> Administrator:
+    """The settings that nginx starts with: a reload as soon as the API has been read would cost its memory twice. An
+    API that does not answer at once is not waited for."""
+    base = base_of(options)
+    if not options.configmap:
+        return base
+    namespace, _, name = options.configmap.partition("/")
+    try:
+        async with asyncio.timeout(FIRST_SECONDS):
+            found = await client.get("configmaps", name, namespace, type=ConfigMap)
+    except (OSError, EOFError, ApiError) as error:
+        log.info("nginx starts without the ConfigMap %s: %s", options.configmap, error or "no answer")
+        return base
+    return read(found.data, options.configmap, base)
 
 
 class Adjusting:

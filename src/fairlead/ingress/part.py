@@ -14,18 +14,16 @@ from fairlead.client.events import Recorder, reference
 from fairlead.client.rest import Client
 from fairlead.host import libc
 from fairlead.ingress import fake_certificate
-from fairlead.ingress.adjusting import SETTINGS, Adjusting
+from fairlead.ingress.adjusting import SETTINGS, Adjusting, at_first
 from fairlead.ingress.metrics import Metrics
 from fairlead.ingress.nginx.place import place
 from fairlead.ingress.nginx.process import Nginx
-from fairlead.ingress.nginx.settings import Static
 from fairlead.ingress.nginx.writer import Writer
 from fairlead.ingress.observing import Observed, observe, service_keys
 from fairlead.ingress.options import Options
 from fairlead.ingress.plan import sites
 from fairlead.ingress.plan.admission import Verdict, review
 from fairlead.ingress.plan.catalog import Catalog
-from fairlead.ingress.plan.defaults import Defaults
 from fairlead.ingress.plan.model import Problem
 from fairlead.ingress.resolving import resolve
 from fairlead.ingress.server import serve as serve_health
@@ -60,7 +58,8 @@ async def work(options: Options, client: Client) -> None:
         passthrough=options.passthrough,
     )
     certificate = fake_certificate.make(datetime.datetime.now(datetime.UTC))
-    nginx = Nginx(where, Static(), Defaults(), certificate, options.shutdown_seconds)
+    settings = await at_first(client, options)
+    nginx = Nginx(where, settings.static, settings.defaults, certificate, options.shutdown_seconds)
     writer = Writer(nginx)
     writer.open()
     try:
