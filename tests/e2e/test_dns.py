@@ -31,6 +31,7 @@ int main(int count, char **words) {
 }
 """
 BRIEF = {"terminationGracePeriodSeconds": 0}
+NSLOOKUP = "asking/nslookup:1"
 MUSL = "/usr/lib/x86_64-linux-musl"
 
 
@@ -83,7 +84,16 @@ def test_pods_find_services_by_every_length_of_their_name_with_both_c_libraries(
         }
         for node in ("node1", "node2")
     ]
-    listed = {"apiVersion": "v1", "kind": "List", "items": [config, *pods]}
+    # BIND's nslookup; without a name it waits for words, for as long as its input is open.
+    newest.machine.fairlead("image", "from-package", "bind9-dnsutils", "--tag", NSLOOKUP).ok()
+    waiting = {"name": "c", "image": NSLOOKUP, "imagePullPolicy": "Never", "command": ["nslookup"], "stdin": True}
+    looking = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "looking", "namespace": "dev"},
+        "spec": {**BRIEF, "containers": [waiting]},
+    }
+    listed = {"apiVersion": "v1", "kind": "List", "items": [config, looking, *pods]}
     newest("create -f -", stdin=json.dumps(listed)).ok()
     newest("wait pod --all -n dev --for=condition=Ready --timeout=30s").ok()
     for pod in ("asking-node1", "asking-node2"):
@@ -92,6 +102,12 @@ def test_pods_find_services_by_every_length_of_their_name_with_both_c_libraries(
                 told = newest(f"exec {pod} -n dev -- /lookups/{library} {name}")
                 assert told.out == f"{VIP}\n", (pod, library, name, told)
             assert newest(f"exec {pod} -n dev -- /lookups/{library} no-such-service").code != 0
+    for name in (SERVICE, f"{SERVICE}.dev", f"{SERVICE}.dev.svc.cluster.local"):
+        seen = newest(f"exec looking -n dev -- nslookup {name}").ok().out
+        assert "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10#53\n\n" in seen
+        assert f"Name:\t{SERVICE}.dev.svc.cluster.local\nAddress: {VIP}\n" in seen
+        assert "can't find" not in seen
+    newest.machine.fairlead("image", "rm", NSLOOKUP)
 
 
 def test_questions_are_neither_tracked_nor_translated(newest: Kubectl) -> None:
