@@ -5,8 +5,10 @@ plugin `kubernetes` has it.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from ipaddress import ip_address
+
+import msgspec
+from msgspec.structs import replace
 
 from fairlead.dns.config.settings import Kubernetes, matching
 from fairlead.dns.entries import Key, Port, ServiceEntry
@@ -28,8 +30,7 @@ VERSION_TTL = 28800
 LONGEST_CHAIN = 10  # of CNAMEs
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """`tags`: whose change makes this old. `follow`: a name outside the cluster that a CNAME leads to, whose records
     belong to the answer too."""
 
@@ -48,6 +49,7 @@ class Answers:
         self._own = own_addresses
         self._domain = settings.primary
         self._ttl = settings.ttl
+        self._denials: dict[str, tuple[int, Record, Reply, Reply]] = {}  # by apex, of a serial
 
     def answer(self, name: str, qtype: int) -> Answered | None:
         """`name`: lowered. None for names outside the zones that are served."""
@@ -273,14 +275,23 @@ class Answers:
         return Record(name, Type.A if len(packed) == 4 else Type.AAAA, self._ttl, packed)
 
     def _no_data(self, apex: str, tags: tuple[Tag, ...]) -> Answered:
-        return Answered(Reply(authority=(self._soa(apex),)), frozenset(tags))
+        return Answered(self._denial(apex)[2], frozenset(tags))
 
     def _no_name(self, apex: str, tags: tuple[Tag, ...]) -> Answered:
-        return Answered(Reply(Rcode.NXDOMAIN, authority=(self._soa(apex),)), frozenset(tags))
+        return Answered(self._denial(apex)[3], frozenset(tags))
 
     def _soa(self, apex: str) -> Record:
+        return self._denial(apex)[1]
+
+    def _denial(self, apex: str) -> tuple[int, Record, Reply, Reply]:
+        """The serial, the SOA with it, NODATA and NXDOMAIN: the same for all questions until something changes."""
         serial = self._zone.serial & 0xFFFFFFFF
-        return Record(apex, Type.SOA, self._ttl, soa_data(self._domain, serial, self._ttl))
+        known = self._denials.get(apex)
+        if known is None or known[0] != serial:
+            soa = Record(apex, Type.SOA, self._ttl, soa_data(self._domain, serial, self._ttl))
+            known = serial, soa, Reply(authority=(soa,)), Reply(Rcode.NXDOMAIN, authority=(soa,))
+            self._denials[apex] = known
+        return known
 
     # A whole zone, for AXFR.
 

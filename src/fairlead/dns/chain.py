@@ -5,7 +5,9 @@ cannot ask upstreams (the workers) stops at the first yield and hands the questi
 """
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from fairlead.dns import hosts
 from fairlead.dns.answers import Answers

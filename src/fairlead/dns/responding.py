@@ -1,11 +1,11 @@
 """What every process that answers does around the chain: refusals of the protocol, sizes, turns of addresses. Pure."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from fairlead.dns.chain import Resolution
 from fairlead.dns.config.rewriting import Question
 from fairlead.dns.tally import Kind
-from fairlead.dns.wire import PLAIN_UDP_SIZE, Query, Rcode, Reply, Type, encode_reply
+from fairlead.dns.wire import PLAIN_UDP_SIZE, Query, Rcode, Record, Reply, Type, encode_reply
 
 OPCODE_QUERY = 0
 LARGEST_UDP = 4096
@@ -35,31 +35,19 @@ def udp_limit(query: Query) -> int:
 
 class Turns:
     """The finished answer; with the plugin `loadbalance` and several addresses in it, one beginning with each, as far
-    as a bound on their number allows. Each is made when its turn comes."""
+    as a bound on their number allows."""
 
     def __init__(self, query: Query, resolution: Resolution, limit: int) -> None:
         self._query, self._reply, self._limit = query, resolution.reply, limit
-        self._turn = 0
-        self._made: dict[int, bytes] = {}
         block = resolution.block
-        turning = [record for record in self._reply.answers if record.type in TURNING]
-        self._turning = turning if block is not None and block.shuffles and len(turning) > 1 else []
+        self._turning: list[Record] = []
+        if len(self._reply.answers) > 1 and block is not None and block.shuffles:
+            turning = [record for record in self._reply.answers if record.type in TURNING]
+            self._turning = turning if len(turning) > 1 else []
         self.count = min(len(self._turning), MOST_TURNS) or 1
 
-    def next(self) -> tuple[int, bytes]:
-        """The number of a turn and its bytes."""
-        turn = self._turn
-        self._turn = (turn + 1) % self.count
-        data = self._made.get(turn)
-        if data is None:
-            data = self._made[turn] = self._make(turn)
-        return turn, data
-
     def at(self, turn: int) -> bytes:
-        """For who keeps none of them."""
-        return self._make(turn % self.count)
-
-    def _make(self, turn: int) -> bytes:
+        turn %= self.count
         if self.count == 1:
             return encode_reply(self._query, self._reply, self._limit)
         first = [record for record in self._reply.answers if record.type not in TURNING]

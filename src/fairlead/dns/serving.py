@@ -74,7 +74,7 @@ class Serving:
         resolution = await self.resolve(query, client)
         data = self._finished(query, resolution, udp_limit(query))
         remote = (socket.inet_ntop(sock.family, client), port_of(message.client))
-        self._count(query, resolution, "udp", remote, (len(message.packet), len(data)), time.perf_counter() - began)
+        self._count(query, resolution, "udp", remote, len(message.packet), data, time.perf_counter() - began)
         try:
             send_from(sock, data, message.client, message.destination)
         except OSError as error:
@@ -90,15 +90,17 @@ class Serving:
         resolution: Resolution,
         transport: str,
         remote: tuple[str, int],
-        sizes: tuple[int, int],
+        asked: int,
+        data: bytes,
         seconds: float,
     ) -> None:
         family = 2 if ":" in remote[0] else 1
-        kind = kind_of(query, resolution.reply, resolution, transport, family, *sizes)
+        kind = kind_of(query, resolution.reply, resolution, transport, family, asked, len(data))
         self._tally.hits[self._tally.number(kind)] += 1
         self._tally.took(seconds, 1)
         if resolution.block is not None and resolution.block.logs:
-            logline.write(resolution.block, query, resolution.reply, kind, remote, seconds)
+            flags = int.from_bytes(data[2:4], "big")
+            logline.write(resolution.block, query, resolution.reply, flags, kind, remote, seconds)
 
     # Over TCP (RFC 7766).
 
@@ -138,7 +140,7 @@ class Serving:
             return
         resolution = await self.resolve(query, ip_address(remote[0].partition("%")[0]).packed)
         data = self._finished(query, resolution, TCP_LIMIT)
-        self._count(query, resolution, "tcp", remote, (len(packet), len(data)), time.perf_counter() - began)
+        self._count(query, resolution, "tcp", remote, len(packet), data, time.perf_counter() - began)
         yield data
 
     async def _transfer(self, query: Query, remote: tuple[str, int]) -> AsyncIterator[bytes]:

@@ -1,9 +1,17 @@
-"""A process that answers, with an index of its own, which the watcher feeds. One thread, no event loop."""
+"""A process that answers, with an index of its own, which the watcher feeds.
+
+A thread for each socket waits in the very call that reads from it: to be told of a packet first and then to read it
+would cost a second system call and its way through Python, which is what a client waits for. What the watcher says is
+heard in the main thread. One lock is held by who answers or changes something.
+"""
 
 import gc
 import logging
+import os
 import select
 import socket
+import sys
+import threading
 import time
 from collections.abc import Sequence
 
@@ -17,12 +25,13 @@ from fairlead.host import libc
 
 log = logging.getLogger(__name__)
 
+LONGEST_TURN = 0.0005  # seconds that a thread goes on while another wants to
 PATIENCE = 1.0  # seconds that clients are let wait when a process starts, before they are told that it has failed
 
 
 class Worker:
     def __init__(self, sockets: Sequence[socket.socket], channel: socket.socket) -> None:
-        """`channel`: to the watcher. All are non-blocking."""
+        """`channel`: to the watcher, non-blocking."""
         self._sockets = sockets
         self._channel = channel
         self._tally = Tally()
@@ -41,15 +50,22 @@ class Worker:
         while not self._answering.ready and (left := until - time.monotonic()) > 0:
             if poll.poll(left * 1000):
                 self._hear()
-        for sock in self._sockets:
-            poll.register(sock, select.POLLIN)
-        inputs = {sock.fileno(): index for index, sock in enumerate(self._sockets)}
+        sys.setswitchinterval(LONGEST_TURN)
+        lock = threading.Lock()
+        for index in range(len(self._sockets)):
+            self._sockets[index].setblocking(True)
+            threading.Thread(target=self._serve, args=(index, lock), daemon=True).start()
         while True:
-            for descriptor, _ in poll.poll():
-                if descriptor in inputs:
-                    self._answering.serve(inputs[descriptor])
-                else:
-                    self._hear()
+            poll.poll()
+            with lock:
+                self._hear()
+
+    def _serve(self, index: int, lock: threading.Lock) -> None:
+        try:
+            self._answering.serve_for_ever(index, lock)
+        except BaseException:  # one that does not answer any more must not go on as if it did
+            log.exception("a worker failed")
+            os._exit(1)
 
     def _tell(self, message: messages.ToWatcher) -> bool:
         """Without its having room, nobody can answer."""

@@ -2,6 +2,9 @@
 
 An answer is told by the address of its bytes in memory, so that it goes to the kernel from where it is kept. The first
 two bytes of a packet, which in DNS are the client's choice, are sent back as they came.
+
+What is told of an answer is itself bytes of one size, so that those of a batch are joined, and handed to the kernel and
+counted as columns of numbers: nothing is done for each answer in Python.
 """
 
 import ctypes
@@ -14,11 +17,10 @@ import sys
 from array import array
 from collections.abc import Sequence
 from ctypes import Structure, addressof, c_int, c_size_t, c_uint, c_void_p
-from operator import itemgetter
 
 SLOTS = 64
-SIZE = 512  # of a packet that is received without a second look; more goes to the overflow
-OVERFLOW = 3584
+SIZE = 192  # of a packet that is received without a second look; more goes to the overflow
+OVERFLOW = 4096 - SIZE
 CONTROL = 64
 NAME = 28  # sockaddr_in6
 KEPT = 2  # bytes that are sent back
@@ -26,7 +28,9 @@ IP_PKTINFO, IPV6_RECVPKTINFO, IPV6_PKTINFO = 8, 49, 50
 SEND_TRIES = 8
 _DONTWAIT = socket.MSG_DONTWAIT
 
-Answer = tuple[int, int, int, bytes]  # address and size of the bytes behind the kept ones; a label; the bytes
+Answer = bytes  # three numbers: address and size of the bytes behind the kept ones, and a label
+_ANSWER = struct.Struct("=QQQ")
+ANSWER_SIZE = _ANSWER.size
 
 
 class _Iovec(Structure):
@@ -50,13 +54,16 @@ class _Mmsghdr(Structure):
 
 
 _libc = ctypes.PyDLL(None, use_errno=True)  # these calls never wait, so the interpreter's lock is kept meanwhile
+_waiting_libc = ctypes.CDLL(None, use_errno=True)
+MSG_WAITFORONE = 0x10000
 AVAILABLE = hasattr(_libc, "recvmmsg") and hasattr(_libc, "sendmmsg")
 if AVAILABLE:
     _libc.recvmmsg.argtypes = [c_int, c_void_p, c_uint, c_int, c_void_p]
     _libc.sendmmsg.argtypes = [c_int, c_void_p, c_uint, c_int]
     _recvmmsg, _sendmmsg = _libc.recvmmsg, _libc.sendmmsg
+    _recvmmsg_waiting = _waiting_libc.recvmmsg
+    _recvmmsg_waiting.argtypes = _recvmmsg.argtypes
 _HEADER_SIZE = ctypes.sizeof(_Mmsghdr)
-FEW = 6  # answers that are told one by one faster than as an array
 
 
 def _address_of(data: bytes) -> int:
@@ -69,8 +76,25 @@ _HEAD = _address_of(_SAMPLE) - id(_SAMPLE) if sys.implementation.name == "cpytho
 
 
 def prepared(data: bytes, label: int) -> Answer:
-    """An answer as `Batches.reply` takes it. It must be kept until it was sent."""
-    return id(data) + _HEAD if _HEAD else _address_of(data), len(data), label, data
+    """An answer as `reply` takes it. `data` must be kept until it was sent."""
+    return _ANSWER.pack(id(data) + _HEAD if _HEAD else _address_of(data), len(data), label)
+
+
+def bytes_of(answer: Answer) -> bytes:
+    """A copy of what it stands for."""
+    address, size, _ = _ANSWER.unpack(answer)
+    return ctypes.string_at(address, size)
+
+
+def label_of(answer: Answer) -> int:
+    return int(_ANSWER.unpack(answer)[2])
+
+
+def labels(answers: bytes) -> list[int]:
+    """Of answers that are joined."""
+    if len(answers) == ANSWER_SIZE:
+        return [label_of(answers)]
+    return memoryview(answers).cast("Q")[2::3].tolist()
 
 
 class Batches:
@@ -133,7 +157,13 @@ class Batches:
 
     def receive(self) -> list[bytes]:
         """What has arrived, each packet without its first two bytes; nothing where there is nothing. Raises OSError."""
-        count = _recvmmsg(self._fd, self._in_pointer, SLOTS, _DONTWAIT, None)
+        return self._read(_recvmmsg(self._fd, self._in_pointer, SLOTS, _DONTWAIT, None))
+
+    def wait(self) -> list[bytes]:
+        """The same, at a socket that blocks: as soon as there is something, or a signal has come."""
+        return self._read(_recvmmsg_waiting(self._fd, self._in_pointer, SLOTS, MSG_WAITFORONE, None))
+
+    def _read(self, count: int) -> list[bytes]:
         if count <= 0:
             number = ctypes.get_errno()
             if count == 0 or number in (errno.EAGAIN, errno.EINTR, errno.ECONNREFUSED):
@@ -143,9 +173,12 @@ class Batches:
             return [ctypes.string_at(self._pointer + KEPT, max(0, length - KEPT))]
         data = ctypes.string_at(self._pointer, count * SIZE)
         lengths = self._lengths[:count].tolist()
+        packets = [data[at + KEPT : at + length] for at, length in zip(self._starts, lengths, strict=False)]
         if max(lengths) > SIZE:
-            return [self._packet(slot, length) for slot, length in enumerate(lengths)]
-        return [data[at + KEPT : at + length] for at, length in zip(self._starts, lengths, strict=False)]
+            for slot, length in enumerate(lengths):
+                if length > SIZE:
+                    packets[slot] = self._packet(slot, length)
+        return packets
 
     def _packet(self, slot: int, length: int) -> bytes:
         at = slot * SIZE
@@ -170,31 +203,26 @@ class Batches:
 
     # Replies.
 
-    def reply(self, answers: Sequence[Answer | None]) -> None:
-        """One for each packet of the batch, None for those that get none. What cannot be sent is lost, as UDP is."""
-        count = len(answers)
-        if None in answers:
-            self._reply_to_some(answers)
-            return
-        if count < FEW:
-            at, sizes = self._answers_at, self._answer_sizes
-            for slot in range(count):
-                at[slot], sizes[slot], _, _ = answers[slot]  # type: ignore[misc]
-            self._send(0, count)
-            return
-        self._answers_at[:count] = array("Q", map(_ADDRESS, answers))  # type: ignore[arg-type]
-        self._answer_sizes[:count] = array("Q", map(_LENGTH, answers))  # type: ignore[arg-type]
-        self._send(0, count)
+    def reply(self, answers: bytes) -> None:
+        """To all packets of the batch, in their order, joined. What cannot be sent is lost, as UDP is."""
+        self._tell(answers, 0, len(answers) // ANSWER_SIZE)
 
-    def _reply_to_some(self, answers: Sequence[Answer | None]) -> None:
+    def reply_to_some(self, answers: Sequence[Answer | None]) -> None:
+        """The same with None for those that get none."""
         begin = 0
         for slot, answer in enumerate((*answers, None)):
-            if answer is not None:
-                self._answers_at[slot], self._answer_sizes[slot] = answer[0], answer[1]
-                continue
-            if slot > begin:
-                self._send(begin, slot)
-            begin = slot + 1
+            if answer is None:
+                if slot > begin:
+                    self._tell(b"".join(answers[begin:slot]), begin, slot)  # type: ignore[arg-type]
+                begin = slot + 1
+
+    def _tell(self, answers: bytes, begin: int, end: int) -> None:
+        if end - begin == 1:
+            self._answers_at[begin], self._answer_sizes[begin], _ = _ANSWER.unpack(answers)
+        else:
+            numbers = memoryview(answers).cast("Q")
+            self._answers_at[begin:end], self._answer_sizes[begin:end] = numbers[0::3], numbers[1::3]
+        self._send(begin, end)
 
     def _send(self, begin: int, end: int) -> None:
         if self._anywhere and not self._six:
@@ -210,9 +238,6 @@ class Batches:
                 select.select((), (self._fd,), (), 0.005)
             else:
                 begin += 1  # this one the kernel refuses: its address or route is gone
-
-
-_ADDRESS, _LENGTH = itemgetter(0), itemgetter(1)
 
 
 class Singles:
@@ -232,6 +257,10 @@ class Singles:
                 break
         return [packet[KEPT:] for packet, _ in self._arrived]
 
+    def wait(self) -> list[bytes]:
+        self._arrived = [self.sock.recvfrom(SIZE + OVERFLOW)]
+        return [packet[KEPT:] for packet, _ in self._arrived]
+
     def kept(self, slot: int) -> bytes:
         return self._arrived[slot][0][:KEPT]
 
@@ -241,12 +270,15 @@ class Singles:
     def destination(self, slot: int) -> bytes:
         return b""
 
-    def reply(self, answers: Sequence[Answer | None]) -> None:
+    def reply(self, answers: bytes) -> None:
+        self.reply_to_some([answers[at : at + ANSWER_SIZE] for at in range(0, len(answers), ANSWER_SIZE)])
+
+    def reply_to_some(self, answers: Sequence[Answer | None]) -> None:
         for (packet, address), answer in zip(self._arrived, answers, strict=True):
             if answer is None:
                 continue
             try:
-                self.sock.sendto(packet[:KEPT] + answer[3], _DONTWAIT, address)
+                self.sock.sendto(packet[:KEPT] + bytes_of(answer), _DONTWAIT, address)
             except OSError:  # its address or route is gone
                 continue
 
@@ -283,4 +315,4 @@ def send_from(sock: socket.socket, data: bytes, client: bytes, destination: byte
         control = [(socket.IPPROTO_IPV6, IPV6_PKTINFO, destination[:20])] if destination else []
     else:
         control = [(socket.IPPROTO_IP, IP_PKTINFO, bytes(4) + destination[4:12])] if destination else []
-    sock.sendmsg([data], control, 0, address)
+    sock.sendmsg([data], control, _DONTWAIT, address)

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from fairlead.dns.config.settings import Answer, Rewrite
 from fairlead.dns.config.syntax import Directive
@@ -102,15 +104,13 @@ def _range(text: str) -> tuple[int, int]:
 # At work.
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, gc=False):
     name: str
     type: int
     klass: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rewritten:
+class Rewritten(msgspec.Struct, frozen=True, gc=False):
     """The question to answer, and the rules by which its answer is written back, first applied first."""
 
     question: Question

@@ -4,7 +4,9 @@ Nothing of the cluster's own is ever kept here.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from fairlead.dns.config.settings import Cache, Kept, is_in
 from fairlead.dns.wire import Rcode, Record, Reply, Type
