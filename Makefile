@@ -54,7 +54,7 @@ check: setup
 
 # All of it, in namespaces without a way out: format, lint, types, import contracts, tests.
 test: check
-	tools/in-sandbox.sh $(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+	tools/in-sandbox.sh $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: setup
 	tools/in-sandbox.sh $(BIN)/python -m bench $(ARGS)

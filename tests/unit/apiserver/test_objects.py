@@ -69,6 +69,14 @@ async def test_what_changes_nothing_is_not_written(api: Api) -> None:
     assert other["metadata"]["uid"] == made["metadata"]["uid"]
 
 
+async def test_a_status_that_is_all_a_patch_says_leaves_the_labels(api: Api) -> None:
+    labelled = deployment() | {"metadata": {"name": "web", "labels": {"x": "y"}}}
+    await api.create(f"{APPS}/deployments", labelled)
+    for media in (MERGE, STRATEGIC):
+        told = (await api("PATCH", f"{APPS}/deployments/web/status", {"status": {"replicas": 3}}, media)).ok()
+        assert told["metadata"]["labels"] == {"x": "y"}
+
+
 async def test_the_version_says_all_that_kubectl_prints_of_it(api: Api) -> None:
     version = await api.get("/version")
     assert re.fullmatch(r"\d", version["major"])

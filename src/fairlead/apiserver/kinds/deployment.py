@@ -35,9 +35,9 @@ def default_template(spec: Json) -> None:
 def prepare_status_update(new: Json, old: Json) -> None:
     """Of Deployments alone the labels stay, too (deploymentStatusStrategy)."""
     only_status(new, old)
-    new["metadata"].pop("labels", None)
-    if "labels" in old["metadata"]:
-        new["metadata"]["labels"] = old["metadata"]["labels"]
+    # Of a patch that leaves the metadata alone both are one and the same.
+    kept = {key: value for key, value in old["metadata"].items() if key == "labels"}
+    new["metadata"] = {key: value for key, value in new["metadata"].items() if key != "labels"} | kept
 
 
 DEPLOYMENT = Kind(
