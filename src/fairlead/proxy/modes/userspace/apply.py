@@ -10,10 +10,12 @@ from fairlead.host.nft import Nft, NftError
 from fairlead.host.nft_reader import NftReader
 from fairlead.proxy.mode import ModeError, Node
 from fairlead.proxy.modes.userspace.balance import Balancer
-from fairlead.proxy.modes.userspace.carry import Choose, TcpDoor, UdpDoor
+from fairlead.proxy.modes.userspace.carry import Choose
+from fairlead.proxy.modes.userspace.datagrams import UdpDoor
 from fairlead.proxy.modes.userspace.encode import encode
 from fairlead.proxy.modes.userspace.plan import Door, Elements, Wanted, plan, script
 from fairlead.proxy.modes.userspace.skeleton import TABLE, skeleton
+from fairlead.proxy.modes.userspace.workers import TcpDoor, Workers
 from fairlead.services.model import ServicePort, ServicePortName
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,11 @@ class UserspaceMode:
         self._wanted: dict[str, Wanted] = {}
         self._rules: dict[str, Elements] = {}
         self._open: dict[Door, TcpDoor | UdpDoor] = {}
-        self._balancers: dict[ServicePortName, Balancer] = {}
+        self._workers = Workers(node)
+        self._carried: dict[
+            ServicePortName, tuple[int, ServicePort]
+        ] = {}  # TCP: its number there, as it is known there
+        self._balancers: dict[ServicePortName, Balancer] = {}  # UDP, which is carried here
         self._started = False
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two descriptors a connection
@@ -94,35 +100,51 @@ class UserspaceMode:
         """Closes the doors, as the end of the process would; the table stays."""
         for door in self._open.values():
             door.close()
+        self._workers.close()
         self._open.clear()
+        self._carried.clear()
         self._balancers.clear()
         self._wanted.clear()
         self.restart()
 
     def _open_doors(self, wanted: Wanted) -> None:
         for door, port in wanted.doors.items():
-            balancer = self._balancers.get(port.id)
-            if balancer is None:
-                clock = asyncio.get_running_loop().time
-                balancer = self._balancers[port.id] = Balancer(port, self._node, clock)
-            elif balancer.port is not port:
-                gone = {each[:2] for each in balancer.port.endpoints} - {each[:2] for each in port.endpoints}
-                balancer.update(port)
-                for outside in (False, True):
-                    if (known := self._open.get(Door(port.id, outside))) is not None:
-                        known.drop(gone)
-            if door not in self._open:
-                make = TcpDoor if port.id.protocol == "TCP" else UdpDoor
-                self._open[door] = make(self._node.address, _chooser(balancer, door.from_outside))
+            if port.id.protocol == "TCP":
+                self._open_tcp(door, port)
+            else:
+                self._open_udp(door, port)
+
+    def _open_tcp(self, door: Door, port: ServicePort) -> None:
+        number, known = self._carried.get(port.id, (None, None))
+        if number is None or known != port:
+            number = self._workers.learn(number, port)
+            self._carried[port.id] = number, port
+        if door not in self._open:
+            self._open[door] = self._workers.open_door(number, from_outside=door.from_outside)
+
+    def _open_udp(self, door: Door, port: ServicePort) -> None:
+        balancer = self._balancers.get(port.id)
+        if balancer is None:
+            clock = asyncio.get_running_loop().time
+            balancer = self._balancers[port.id] = Balancer(port, self._node, clock)
+        elif balancer.port is not port:
+            gone = {each[:2] for each in balancer.port.endpoints} - {each[:2] for each in port.endpoints}
+            balancer.update(port)
+            for outside in (False, True):
+                if isinstance(known := self._open.get(Door(port.id, outside)), UdpDoor):
+                    known.drop(gone)
+        if door not in self._open:
+            self._open[door] = UdpDoor(self._node.address, _chooser(balancer, door.from_outside))
 
     def _close_doors(self, before: Wanted, after: Wanted) -> None:
         for door in before.doors:
             if door not in after.doors and (opened := self._open.pop(door, None)) is not None:
                 opened.close()
         left = {door.port for door in after.doors}
-        for door in before.doors:
-            if door.port not in left:
-                self._balancers.pop(door.port, None)
+        for port in {door.port for door in before.doors} - left:
+            self._balancers.pop(port, None)
+            if (carried := self._carried.pop(port, None)) is not None:
+                self._workers.forget(carried[0])
 
     def _script(self, wanted: dict[str, Wanted]) -> tuple[list[str], dict[str, Elements]]:
         listening = {door: f"{self._node.address} . {opened.port}" for door, opened in self._open.items()}

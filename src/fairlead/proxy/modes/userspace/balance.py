@@ -38,26 +38,26 @@ class Balancer:
             choice = self._choices[client, from_outside] = sorted(self._decide(client, from_outside).to)
         if not choice:
             return
-        now = self.clock()
-        if self.port.affinity is not None and (kept := self._clients.get(client)) is not None:
+        seconds = self.port.affinity
+        if seconds is not None and (kept := self._clients.get(client)) is not None:
             target, last = kept
-            if target in choice and now - last <= self.port.affinity:
-                self._remember(client, target, now)
+            if target in choice and self.clock() - last <= seconds:
+                self._remember(client, target, seconds)
                 yield target
                 choice = [each for each in choice if each != target]
-        for _ in range(len(choice)):
+        for _ in choice:
             target = choice[self._turn % len(choice)]
             self._turn += 1
-            self._remember(client, target, now)
+            if seconds is not None:
+                self._remember(client, target, seconds)
             yield target
 
-    def _remember(self, client: str, target: Target, now: float) -> None:
-        if self.port.affinity is None:
-            return
+    def _remember(self, client: str, target: Target, seconds: int) -> None:
+        now = self.clock()
         self._clients.pop(client, None)
         self._clients[client] = (target, now)
         oldest = next(iter(self._clients))
-        if now - self._clients[oldest][1] > self.port.affinity:
+        if now - self._clients[oldest][1] > seconds:
             del self._clients[oldest]
 
     def _decide(self, client: str, from_outside: bool) -> Decision:
@@ -67,6 +67,8 @@ class Balancer:
             way = (port.cluster_ip, port.port)
         elif port.node_port is not None:
             way = (node.address, port.node_port)
-        else:
+        elif port.external:
             way = (port.external[0], port.port)
+        else:  # its door is about to be closed
+            return Decision("reject")
         return decide(Packet(client, way[0], port.id.protocol, way[1]), (port,), network)

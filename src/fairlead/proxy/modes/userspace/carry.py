@@ -1,239 +1,256 @@
-"""Connections carried from a client to an endpoint: bytes as they come, ends and resets as they are."""
+"""Connections carried from a client to an endpoint: bytes as they come, ends and resets as they are.
 
-import asyncio
+What a connection costs here is system calls, so that each is made only where it cannot be spared: sockets are told to
+the poll once and for both directions (EPOLLET), and are read only when the kernel has said that there is something.
+"""
+
+import errno
 import logging
+import os
+import select
 import socket
-from collections.abc import Callable, Iterable
-from typing import cast
+import struct
+import time
+from collections.abc import Callable, Iterable, Iterator
+from socket import MSG_DONTWAIT, SocketType
 
 log = logging.getLogger(__name__)
 
 Target = tuple[str, int]
-Client = tuple[str, int] | tuple[str, int, int, int]  # as the socket names it
 Choose = Callable[[str], Iterable[Target]]  # the client's address → endpoints, in the order to try them
 
 CONNECT_SECONDS = 2.0  # for one endpoint, then the next
-UDP_IDLE_SECONDS = 30.0
-DATAGRAM = 65535
+REST_SECONDS = 0.01  # where there are no descriptors left: somebody may go
+AT_ONCE = 1 << 18  # bytes that are read
+ROUNDS = 8  # times that one side is read until others have their turn
+BACKLOG = 4096
+_BOTH = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+_SAID, _ROOM = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR, select.EPOLLOUT
+_FAILED = select.EPOLLHUP | select.EPOLLERR
+_ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_STREAM, _TCP, _NODELAY = socket.SOCK_STREAM | socket.SOCK_NONBLOCK, int(socket.IPPROTO_TCP), socket.TCP_NODELAY
+_RESET = struct.pack("@ii", 1, 0)  # SO_LINGER: what is closed so ends by a reset
 
 
-class _Side(asyncio.Protocol):
-    """One of the two connections. What it hears it says to the other; it listens no faster than that one takes."""
-
-    def __init__(self, other: "_Side | None" = None) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.other = other
-        self.lost = False
-        self._ended = False  # it will say nothing more
-        self._early: list[bytes] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.write(data)
-        else:
-            self._early.append(data)
-
-    def join(self, other: "_Side") -> None:
-        """What was said before there was anybody to hear it is said now."""
-        self.other = other
-        assert other.transport is not None
-        for data in self._early:
-            other.transport.write(data)
-        self._early.clear()
-        if self._ended:
-            other.transport.write_eof()
-
-    def eof_received(self) -> bool:
-        """Half of it goes on while the other direction may have more to say."""
-        self._ended = True
-        if self.other is None or self.other.transport is None:
-            return True
-        if self.other.transport.is_closing():
-            return False
-        self.other.transport.write_eof()
-        if self.other._ended:  # noqa: SLF001  # of the same class
-            self.other.transport.close()
-            return False
-        return True
-
-    def pause_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.resume_reading()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.lost = True
-        if self.other is None or self.other.transport is None:
-            return
-        if error is None:
-            self.other.transport.close()
-        else:
-            self.other.transport.abort()
-
-
-class _Client(_Side):
-    def __init__(self, choose: Choose, tasks: set[asyncio.Task[None]]) -> None:
-        super().__init__()
-        self._choose = choose
-        self._tasks = tasks
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        assert self.transport is not None
-        self.transport.pause_reading()  # until there is somebody to tell; a loop may have something read already
-        task = asyncio.get_running_loop().create_task(self._reach())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _reach(self) -> None:
-        assert self.transport is not None
-        client = self.transport.get_extra_info("peername")
-        loop = asyncio.get_running_loop()
-        for address, port in self._choose(client[0]) if client else ():
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    transport, server = await loop.create_connection(lambda: _Side(self), address, port)
-            except (OSError, TimeoutError) as error:
-                log.debug("%s:%d does not take a connection: %s", address, port, error)
-                continue
-            if self.lost:
-                transport.abort()
-                return
-            self.join(server)
-            self.transport.resume_reading()
-            return
-        self.transport.abort()
-
-
-def _family(address: str) -> socket.AddressFamily:
+def family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-class TcpDoor:
-    """A listening socket and the connections that came by it."""
+def listen(address: str) -> SocketType:
+    """At a port that the kernel chooses. Raises OSError."""
+    listener = SocketType(family(address), _STREAM)
+    listener.setsockopt(_TCP, _NODELAY, 1)  # who is accepted inherits it
+    listener.bind((address, 0))
+    listener.listen(BACKLOG)
+    return listener
 
-    def __init__(self, address: str, choose: Choose) -> None:
-        self._socket = socket.socket(_family(address), socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        self._socket.bind((address, 0))
-        self._socket.listen(1024)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-        loop = asyncio.get_running_loop()
-        self._opening = loop.create_task(self._open(choose))  # clients that come earlier wait in the backlog
 
-    @property
-    def port(self) -> int:
-        number: int = self._socket.getsockname()[1]
-        return number
+class _Side:
+    """One of the two sockets. What it hears it says to the other, and hears no more than that one takes."""
 
-    def drop(self, gone: set[Target]) -> None:
-        """Connections to endpoints that are gone end when their ends say so."""
+    __slots__ = ("closing", "ended", "left", "more", "other", "reached", "socket", "tries")
 
-    def close(self) -> None:
+    def __init__(self, socket_: SocketType, other: "_Side | None", tries: Iterator[Target] | None = None) -> None:
+        self.socket = socket_
+        self.other = other  # None: there is nobody yet, or nobody any more
+        self.tries = tries  # whom to reach where this one is not
+        self.reached = tries is None
+        self.more = False  # there is something to read, or may be
+        self.closing = False  # after what there is to read comes the end
+        self.ended = False  # it will say nothing more
+        self.left: bytes | None = None  # what it is to be told when it has room
+
+
+class Carrier:
+    """Doors and the connections that came by them. Runs in a thread or process of its own."""
+
+    def __init__(self) -> None:
+        self._poll = select.epoll()
+        self._handlers: dict[int, Callable[[], None]] = {}
+        self._sides: dict[int, _Side] = {}
+        self._doors: dict[int, SocketType] = {}
+        self._reaching: dict[_Side, float] = {}  # until when, the oldest first
+        self._busy: list[_Side] = []  # those that were interrupted for others
+        self._buffer = memoryview(bytearray(AT_ONCE))
+        self._over = False
+
+    def watch(self, descriptor: int, handler: Callable[[], None]) -> None:
+        """`handler`: called when there is something to read."""
+        self._handlers[descriptor] = handler
+        self._poll.register(descriptor, select.EPOLLIN)
+
+    def open(self, number: int, listener: SocketType, choose: Choose) -> None:
+        """Of several processes that have this listener, the kernel wakes one."""
+        self._doors[number] = listener
+        self._handlers[listener.fileno()] = lambda: self._accept(listener, choose)
+        self._poll.register(listener.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)
+
+    def close(self, number: int) -> None:
         """Nobody new; who is in may stay."""
-        self._opening.cancel()
-        if self._server is not None:
-            self._server.close()
-        else:
-            self._socket.close()
+        listener = self._doors.pop(number)
+        descriptor = listener.fileno()
+        self._poll.unregister(descriptor)  # other processes may have it open
+        del self._handlers[descriptor]
+        listener.close()
 
-    async def _open(self, choose: Choose) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Client(choose, self._tasks), sock=self._socket, backlog=1024)
+    def stop(self) -> None:
+        self._over = True
 
+    def run(self) -> None:
+        poll, sides = self._poll.poll, self._sides
+        while not self._over:
+            for descriptor, events in poll(self._timeout(), 256):
+                if (side := sides.get(descriptor)) is not None:
+                    self._heard(side, events)
+                elif (handler := self._handlers.get(descriptor)) is not None:
+                    handler()
+            if self._reaching:
+                self._give_up_late()
+            if self._busy:
+                self._go_on()
 
-class UdpDoor:
-    """A socket for all clients, and one towards an endpoint for each of them."""
+    def _timeout(self) -> float:
+        if self._busy:
+            return 0.0
+        return max(0.0, next(iter(self._reaching.values())) - time.monotonic()) if self._reaching else -1.0
 
-    def __init__(self, address: str, choose: Choose) -> None:
-        self._choose = choose
-        self._loop = asyncio.get_running_loop()
-        self._socket = socket.socket(_family(address), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._socket.bind((address, 0))
-        self._flows: dict[Client, _Flow] = {}
-        self._loop.add_reader(self._socket, self._heard)
-        self._timer = self._loop.call_later(UDP_IDLE_SECONDS, self._expire)
-
-    @property
-    def port(self) -> int:
-        number: int = self._socket.getsockname()[1]
-        return number
-
-    def drop(self, gone: set[Target]) -> None:
-        """What comes next from clients of endpoints that are gone is for others."""
-        for client in [client for client, flow in self._flows.items() if flow.target in gone]:
-            self._flows.pop(client).close()
-
-    def close(self) -> None:
-        self._timer.cancel()
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
-        for flow in self._flows.values():
-            flow.close()
-        self._flows.clear()
-
-    def _heard(self) -> None:
-        for _ in range(64):
-            try:
-                data, client = self._socket.recvfrom(DATAGRAM)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:  # an answer of ours did not arrive
-                log.debug("udp: %s", error)
-                continue
-            flow = self._flows.get(client)
-            if flow is None:
-                target = next(iter(self._choose(client[0])), None)
-                if target is None:
-                    continue
-                flow = self._flows[client] = _Flow(self._loop, self._socket, client, target)
-            flow.send(data)
-
-    def _expire(self) -> None:
-        limit = self._loop.time() - UDP_IDLE_SECONDS
-        for client in [client for client, flow in self._flows.items() if flow.used < limit]:
-            self._flows.pop(client).close()
-        self._timer = self._loop.call_later(UDP_IDLE_SECONDS / 4, self._expire)
-
-
-class _Flow:
-    """One client's datagrams to one endpoint, and the answers."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, front: socket.socket, client: Client, target: Target) -> None:
-        self.target = target
-        self.used = loop.time()
-        self._loop = loop
-        self._front = front
-        self._client = client
-        self._socket = socket.socket(_family(target[0]), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._socket.connect(target)
-        loop.add_reader(self._socket, self._answered)
-
-    def send(self, data: bytes) -> None:
-        self.used = self._loop.time()
+    def _accept(self, listener: SocketType, choose: Choose) -> None:
         try:
-            self._socket.send(data)
-        except OSError as error:  # refused before, or no room: datagrams may be lost
-            log.debug("udp to %s: %s", self.target, error)
+            descriptor, address = listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001  # accept() makes more of it, slowly
+        except BlockingIOError:  # another process has it
+            return
+        except OSError as error:
+            log.warning("cannot accept: %s", error)
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                time.sleep(REST_SECONDS)
+            return
+        client = _Side(SocketType(listener.family, _STREAM, 0, descriptor), None)
+        self._reach(client, iter(choose(address[0])))
+        if client.other is not None:
+            self._sides[descriptor] = client
+            self._poll.register(descriptor, _BOTH)
 
-    def _answered(self) -> None:
-        for _ in range(64):
+    def _reach(self, client: _Side, tries: Iterator[Target]) -> None:
+        """Begins to connect to the next endpoint; where none is left, the client is told by a reset."""
+        for target in tries:
             try:
-                data = self._socket.recv(DATAGRAM)
-                self._front.sendto(data, self._client)
-            except (BlockingIOError, InterruptedError):
-                return
+                connecting = SocketType(family(target[0]), _STREAM)
+                connecting.setsockopt(_TCP, _NODELAY, 1)
+                code = connecting.connect_ex(target)
             except OSError as error:
-                log.debug("udp from %s: %s", self.target, error)
-                return
-            self.used = self._loop.time()
+                log.warning("cannot connect to %s:%d: %s", *target, error)
+                continue
+            if code not in (0, errno.EINPROGRESS):
+                log.debug("%s:%d does not take a connection: %s", *target, os.strerror(code))
+                connecting.close()
+                continue
+            server = client.other = _Side(connecting, client, tries)
+            self._reaching[server] = time.monotonic() + CONNECT_SECONDS
+            descriptor = connecting.fileno()
+            self._sides[descriptor] = server
+            self._poll.register(descriptor, _BOTH)
+            return
+        client.other = None
+        self._close(client, reset=True)
 
-    def close(self) -> None:
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
+    def _give_up_late(self) -> None:
+        now = time.monotonic()
+        for server in [server for server, deadline in self._reaching.items() if deadline <= now]:
+            self._try_next(server)
+
+    def _try_next(self, server: _Side) -> None:
+        client, tries = server.other, server.tries
+        server.other = None
+        self._close(server, reset=False)
+        if client is not None and tries is not None:
+            self._reach(client, tries)
+
+    def _heard(self, side: _Side, events: int) -> None:
+        if not side.reached:
+            if events & _FAILED:
+                self._try_next(side)
+                return
+            if not events & _ROOM:
+                return
+            side.reached = True
+            del self._reaching[side]
+        if events & _SAID and not side.ended:
+            side.more = True
+            if events & _ENDED:
+                side.closing = True
+        elif events & select.EPOLLERR:
+            self._end(side, reset=True)
+            return
+        if events & _ROOM:
+            if side.left is not None:
+                self._tell(side)
+            if side.left is None and side.other is not None and side.other.more:
+                self._pass_on(side.other)
+        if side.more:
+            self._pass_on(side)
+
+    def _pass_on(self, side: _Side) -> None:
+        """What it says, while the other takes it."""
+        other, buffer = side.other, self._buffer
+        if other is None or not other.reached or other.left is not None:
+            return
+        try:
+            for _ in range(ROUNDS):
+                size = side.socket.recv_into(buffer, AT_ONCE, MSG_DONTWAIT)
+                if not size:
+                    side.more, side.ended = False, True
+                    if other.ended:
+                        self._end(side, reset=False)
+                    else:
+                        other.socket.shutdown(socket.SHUT_WR)
+                    return
+                try:
+                    sent = other.socket.send(buffer[:size], MSG_DONTWAIT)
+                except BlockingIOError:
+                    sent = 0
+                if sent < size:
+                    other.left = bytes(buffer[sent:size])
+                    return
+                if size < AT_ONCE and not side.closing:  # that was all (epoll(7), of edges)
+                    side.more = False
+                    return
+        except BlockingIOError:
+            side.more = False
+            return
+        except OSError:
+            self._end(side, reset=True)
+            return
+        self._busy.append(side)
+
+    def _tell(self, side: _Side) -> None:
+        """What was left when it had no room."""
+        assert side.left is not None
+        try:
+            sent = side.socket.send(side.left, MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._end(side, reset=True)
+            return
+        side.left = side.left[sent:] or None
+
+    def _go_on(self) -> None:
+        busy, self._busy = self._busy, []
+        for side in busy:
+            self._pass_on(side)
+
+    def _end(self, side: _Side, *, reset: bool) -> None:
+        """Both."""
+        other, side.other = side.other, None
+        self._close(side, reset=reset)
+        if other is not None:
+            other.other = None
+            self._close(other, reset=reset)
+
+    def _close(self, side: _Side, *, reset: bool) -> None:
+        if not side.reached:
+            self._reaching.pop(side, None)
+        self._sides.pop(side.socket.fileno(), None)
+        if reset:
+            side.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        side.socket.close()
