@@ -106,7 +106,7 @@ class Answers:
                 if entry.headless and not found:
                     return self._no_name(apex, tags)
                 return self._addresses(apex, name, found, qtype, tags)
-            case [label] if label.startswith("_") and label in self._protocols(entry):
+            case [label] if label.startswith("_") and label in self._protocols(apex, entry):
                 return self._no_data(apex, tags)  # there are names below it (RFC 8020)
             case [host]:
                 found = tuple(packed for each, packed in self._endpoints(entry) if each.lower() == host)
@@ -155,7 +155,7 @@ class Answers:
         targets: dict[tuple[int, str], None] = {}
         additional: dict[tuple[str, bytes], None] = {}
         count = 0
-        for port, target, addresses in self._targets(entry, host):
+        for port, target, addresses in self._targets(apex, entry, host):
             if wanted is None or (port.name.lower(), port.protocol) == wanted:
                 targets[port.port, target] = None
                 additional.update(dict.fromkeys((target, packed) for packed in addresses))
@@ -173,12 +173,14 @@ class Answers:
         )
         return Answered(reply, frozenset(tags))
 
-    def _protocols(self, entry: ServiceEntry) -> set[str]:
+    def _protocols(self, apex: str, entry: ServiceEntry) -> set[str]:
         """`_tcp` and so on, below which the Service has ports."""
-        return {f"_{port.protocol}" for port, _, _ in self._targets(entry, None) if port.name}
+        return {f"_{port.protocol}" for port, _, _ in self._targets(apex, entry, None) if port.name}
 
-    def _targets(self, entry: ServiceEntry, host: str | None) -> Iterator[tuple[Port, str, tuple[bytes, ...]]]:
-        own = f"{entry.key[1]}.{entry.key[0]}.svc.{self._domain}"
+    def _targets(
+        self, apex: str, entry: ServiceEntry, host: str | None
+    ) -> Iterator[tuple[Port, str, tuple[bytes, ...]]]:
+        own = f"{entry.key[1]}.{entry.key[0]}.svc.{apex}"
         if not entry.headless and host is None:
             for port in entry.ports:
                 yield port, own, entry.addresses
@@ -219,10 +221,11 @@ class Answers:
         return self._addresses(apex, name, (packed,), qtype, tags)
 
     def _apex(self, apex: str, name: str, qtype: int) -> Answered:
-        server = Record(name, Type.NS, self._ttl, encode_name(f"ns.dns.{self._domain}"))
+        own = f"ns.dns.{apex}"
+        server = Record(name, Type.NS, self._ttl, encode_name(own))
         answered = self._chosen(apex, [self._soa(apex), server], qtype, (SERIAL,))
         if qtype == Type.NS:
-            extra = tuple(self._address(f"ns.dns.{self._domain}", packed) for packed in self._own)
+            extra = tuple(self._address(own, packed) for packed in self._own)
             return Answered(Reply(answers=answered.reply.answers, additional=extra), answered.tags)
         return answered
 
@@ -235,6 +238,8 @@ class Answers:
     def _reverse(self, apex: str, name: str, qtype: int) -> Answered:
         if name == apex:
             return self._apex(apex, name, qtype)
+        if name == f"ns.dns.{apex}":
+            return self._addresses(apex, name, self._own, qtype, ())
         packed = address_of_reverse(name)
         if packed is None:
             return self._no_name(apex, ())
@@ -288,7 +293,7 @@ class Answers:
         serial = self._zone.serial & 0xFFFFFFFF
         known = self._denials.get(apex)
         if known is None or known[0] != serial:
-            soa = Record(apex, Type.SOA, self._ttl, soa_data(self._domain, serial, self._ttl))
+            soa = Record(apex, Type.SOA, self._ttl, soa_data(apex, serial, self._ttl))
             known = serial, soa, Reply(authority=(soa,)), Reply(Rcode.NXDOMAIN, authority=(soa,))
             self._denials[apex] = known
         return known
@@ -299,7 +304,7 @@ class Answers:
         """Every record of a zone, its SOA first and last (RFC 5936). Addresses have no order that a peer could use."""
         soa = self._soa(apex)
         yield soa
-        yield Record(apex, Type.NS, self._ttl, encode_name(f"ns.dns.{self._domain}"))
+        yield Record(apex, Type.NS, self._ttl, encode_name(f"ns.dns.{apex}"))
         for packed in self._own:
             yield self._address(f"ns.dns.{apex}", packed)
         yield Record(f"dns-version.{apex}", Type.TXT, VERSION_TTL, txt_data(SPECIFICATION))

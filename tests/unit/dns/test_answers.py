@@ -177,6 +177,27 @@ def test_the_apex_has_a_soa_and_a_name_server(zone: Zone) -> None:
     assert [text(r) for r in reply.additional] == ["ns.dns 30 A 10.96.0.10"]
 
 
+@pytest.mark.parametrize("apex", ["example.org", "in-addr.arpa"])
+def test_a_zones_own_server_is_named_in_that_zone(zone: Zone, apex: str) -> None:
+    settings = replace(INSECURE, zones=("cluster.local", "example.org", "in-addr.arpa"))
+    (soa,) = map(text, ask(zone, apex, Type.SOA, settings).answers)
+    assert soa.startswith(f"{apex} 30 SOA ns.dns.{apex}. hostmaster.{apex}. ")
+    reply = ask(zone, apex, Type.NS, settings)
+    assert [text(r) for r in reply.answers] == [f"{apex} 30 NS ns.dns.{apex}."]
+    assert [text(r) for r in reply.additional] == [f"ns.dns.{apex} 30 A 10.96.0.10"]
+    assert [text(r) for r in ask(zone, f"ns.dns.{apex}", Type.A, settings).answers] == [f"ns.dns.{apex} 30 A 10.96.0.10"]
+
+
+def test_srv_records_lead_to_names_of_the_zone_that_was_asked(zone: Zone) -> None:
+    settings = replace(INSECURE, zones=("cluster.local", "example.org"))
+    reply = ask(zone, "_http._tcp.db.dev.svc.example.org", Type.SRV, settings)
+    assert sorted(text(r).split()[-1] for r in reply.answers) == [
+        "10-244-2-6.db.dev.svc.example.org.",
+        "db-0.db.dev.svc.example.org.",
+    ]
+    assert ask(zone, reply.additional[0].name, Type.A, settings).answers == (reply.additional[0],)
+
+
 @pytest.mark.parametrize(
     ("changed", "name", "rcode"),
     [
