@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from itertools import cycle
+from itertools import cycle, repeat
 
 from fairlead.dns import logline
 from fairlead.dns.chain import Chain, Resolution
@@ -18,12 +18,14 @@ from fairlead.dns.responding import Turns, kind_of, question_of, refusal, udp_li
 from fairlead.dns.tally import Tally
 from fairlead.dns.wire import QUESTION_AT, Query, Rcode, Reply, WireError, decode_query
 from fairlead.dns.zone import Tag, number_of
-from fairlead.host.datagrams import SLOTS, Answer, batches, bytes_of, host_of, label_of, labels, port_of, prepared
+from fairlead.host.datagrams import ANSWER_SIZE, HEADER, SLOTS, Answer, batches, host_of, port_of, prepared
 
 REMEMBERED = 32 << 20  # bytes in each generation of the memo: some 40,000 usual answers
 BATCHES_AT_ONCE = 8  # before anything else is heard
 PLAIN_OPT = 11  # bytes of an OPT record without options
 AT = QUESTION_AT - 2  # where the question begins behind the id
+NONE: Answer = b""
+_NONE = repeat(NONE)
 NOT_YET = Reply(Rcode.SERVFAIL, authoritative=False)
 
 
@@ -40,7 +42,7 @@ class Answering:
         self._memo: Memo[Answer] = Memo(REMEMBERED)
         self._turning: Memo[Iterator[Answer]] = Memo(REMEMBERED // 16)
         self._chain: Chain | None = None
-        self._kept: list[bytes] = []  # answers of this batch that no memo keeps
+        self._kept: list[bytes] = []  # ends of answers of this batch that no memo keeps
 
     def settle(self, chain: Chain | None) -> None:
         """After new settings or with a new index: all that is remembered may be old."""
@@ -74,68 +76,56 @@ class Answering:
 
     def _serve(self, index: int, packets: list[bytes]) -> None:
         began = time.perf_counter()
-        tally = self._tally
-        answers = list(map(self._memo.young.get, packets))
-        if all(answers):
-            told = b"".join(answers)  # type: ignore[arg-type]
+        answers = list(map(self._memo.young.get, packets, _NONE))
+        told = b"".join(answers)
+        if len(told) == len(packets) * ANSWER_SIZE:
             self._inputs[index].reply(told)
-            tally.answered += labels(told)
         else:
-            self._complete(index, packets, answers)
-        tally.took(time.perf_counter() - began, len(packets))
+            told = self._complete(index, packets, answers)
+        self._tally.batch(told, time.perf_counter() - began)
 
-    def _complete(self, index: int, packets: list[bytes], answers: list[Answer | None]) -> None:
+    def _complete(self, index: int, packets: list[bytes], answers: list[Answer]) -> Answer:
         """The same for a batch with something in it that has no finished answer."""
-        turning = self._turning.young.get
-        for slot in [slot for slot, answer in enumerate(answers) if answer is None]:
-            packet = packets[slot]
-            turns = turning(packet)
-            answers[slot] = next(turns) if turns is not None else self._answer(packet, index, slot)
-        some = [answer for answer in answers if answer is not None]
-        told = b"".join(some)
-        if len(some) == len(answers):
+        young, turning = self._memo.young.get, self._turning.young.get
+        slot = -1
+        for _ in range(answers.count(NONE)):
+            slot = answers.index(NONE, slot + 1)
+            key = packets[slot].lower()
+            turns = turning(key)
+            answers[slot] = next(turns) if turns is not None else young(key) or self._answer(packets[slot], index, slot)
+        told = b"".join(answers)
+        if len(told) == len(packets) * ANSWER_SIZE:
             self._inputs[index].reply(told)
         else:
             self._inputs[index].reply_to_some(answers)
-        if some:
-            self._tally.answered += labels(told)
         self._kept.clear()
         self._memo.settle()
         self._turning.settle()
+        return told
 
-    def _answer(self, packet: bytes, index: int, slot: int) -> Answer | None:
-        """For what the memo has no finished answer to. `packet`: without its id."""
+    def _answer(self, packet: bytes, index: int, slot: int) -> Answer:
+        """For what the young memo does not know, however its name is written. `packet`: without its id."""
         end = packet.find(0, AT)
-        name = packet[AT:end] if end > 0 else b""
-        lowered_name = name.lower()
-        if lowered_name == name:
-            return self._remembered(packet) or self._resolved(packet, index, slot)
-        lowered = packet[:AT] + lowered_name + packet[end:]
-        known = (
-            self._memo.young.get(lowered) or self._remembered(lowered) or self._resolved(lowered, index, slot, packet)
-        )
-        if known is None:
-            return None
-        # All names in it are written by pointers into the question, whose case is the client's.
-        data = bytes_of(known)
-        return self._keep(data[:AT] + name + data[end:], label_of(known)) if len(data) > AT else known
+        key = packet[:AT] + packet[AT:end].lower() + packet[end:] if end > 0 else packet
+        return self._remembered(key) or self._resolved(key, index, slot, packet)
 
-    def _remembered(self, packet: bytes) -> Answer | None:
-        turning = self._turning.young.get(packet) or self._turning.older(packet)
-        return next(turning) if turning is not None else self._memo.older(packet)
+    def _remembered(self, key: bytes) -> Answer | None:
+        turning = self._turning.young.get(key) or self._turning.older(key)
+        return next(turning) if turning is not None else self._memo.young.get(key) or self._memo.older(key)
 
-    def _keep(self, data: bytes, label: int) -> Answer:
-        self._kept.append(data)
-        return prepared(data, label)
+    def _keep(self, reply: bytes, begin: int, label: int) -> Answer:
+        answer, end = prepared(reply, begin, label)
+        self._kept.append(end)
+        return answer
 
-    def _resolved(self, packet: bytes, index: int, slot: int, original: bytes = b"") -> Answer | None:
-        """By the chain of plugins. `original`: as the client wrote it, where that is not in lower case."""
+    def _resolved(self, key: bytes, index: int, slot: int, packet: bytes) -> Answer:
+        """By the chain of plugins; nothing for what is not answered here. `packet`: as the client wrote it."""
         began = time.perf_counter()
         arrived = self._inputs[index]
         try:
-            query = decode_query(arrived.kept(slot) + packet)
+            query = decode_query(arrived.kept(slot) + key)
         except WireError as error:
-            return self._keep(error.reply[2:], self._malformed(index, error.reply)) if error.reply else None
+            return self._keep(error.reply, HEADER, self._malformed(index, error.reply)) if error.reply else NONE
         client = arrived.client(slot)
         resolution: Resolution | None = None
         reply = refusal(query)
@@ -145,13 +135,13 @@ class Answering:
             else:
                 resolution = self._locally(query, number_of(host_of(client)))
                 if resolution is None:
-                    if self._delegate(index, slot, original or packet):
-                        return None
+                    if self._delegate(index, slot, packet):
+                        return NONE
                     reply = NOT_YET
         if resolution is None:
             assert reply is not None
             resolution = Resolution(reply, shared=False)
-        return self._finished(query, resolution, packet, index, client, began)
+        return self._finished(query, resolution, key, index, client, began)
 
     def _locally(self, query: Query, client: int) -> Resolution | None:
         """None where an upstream must be asked."""
@@ -166,32 +156,30 @@ class Answering:
         return None
 
     def _finished(
-        self, query: Query, resolution: Resolution, packet: bytes, index: int, client: bytes, began: float
+        self, query: Query, resolution: Resolution, key: bytes, index: int, client: bytes, began: float
     ) -> Answer:
         reply = resolution.reply
         turns = Turns(query, resolution, udp_limit(query))
-        data = turns.at(0)[2:]
-        size = len(data) + 2
-        kind = kind_of(query, reply, resolution, "udp", self._families[index], len(packet) + 2, size)
+        data = turns.at(0)
+        begin = HEADER + len(query.wire_question)
+        kind = kind_of(query, reply, resolution, "udp", self._families[index], len(key) + 2, len(data))
         label = self._tally.number(kind)
+        answer = self._keep(data, begin, label)
         block = resolution.block
         if block is not None and block.logs:
             remote = (socket.inet_ntop(self._inputs[index].sock.family, host_of(client)), port_of(client))
-            flags = int.from_bytes(data[:2], "big")
+            flags = int.from_bytes(data[2:4], "big")
             logline.write(block, query, reply, flags, kind, remote, time.perf_counter() - began)
-            return self._keep(data, label)
-        plain = len(packet) == AT + len(query.wire_question) + (PLAIN_OPT if query.edns is not None else 0)
-        if not (resolution.shared and plain):
-            return self._keep(data, label)
-        answer = self._keep(data, label)
-        if turns.count == 1:
-            self._memo.put(packet, answer, data, resolution.tags)
-        else:
-            held: list[bytes] = []
-            self._turning.put(packet, cycle(_prepared_turns(turns, label, held)), held, resolution.tags)
+        elif resolution.shared and _is_key(key, query):
+            if turns.count == 1:
+                self._memo.put(key, answer, self._kept[-1], resolution.tags)
+            else:
+                held: list[bytes] = []
+                self._turning.put(key, cycle(_prepared_turns(turns, begin, label, held)), held, resolution.tags)
         return answer
 
     def _malformed(self, index: int, reply: bytes) -> int:
+        """Its label."""
         query = Query(0, 0, "", b"", 0, 0, None)
         kind = kind_of(query, Reply(Rcode.FORMERR), None, "udp", self._families[index], 0, len(reply))
         return self._tally.number(kind)
@@ -203,8 +191,17 @@ class Answering:
         )
 
 
-def _prepared_turns(turns: Turns, label: int, held: list[bytes]) -> Iterator[Answer]:
+def _is_key(key: bytes, query: Query) -> bool:
+    """Whether packets may be known by it when they are written in lower case as a whole: behind its name are numbers,
+    of which some would then be taken for others. Those with an option are each of their own kind."""
+    numbers = key[:AT] + query.wire_question[-4:] + key[AT + len(query.wire_question) :]
+    plain = len(numbers) == AT + 4 + (PLAIN_OPT if query.edns is not None else 0)
+    return plain and numbers.upper() == numbers
+
+
+def _prepared_turns(turns: Turns, begin: int, label: int, held: list[bytes]) -> Iterator[Answer]:
     """Each is made when it comes for the first time, the first last: it was answered already."""
     for turn in (*range(1, turns.count), 0):
-        held.append(turns.at(turn)[2:])
-        yield prepared(held[-1], label)
+        answer, end = prepared(turns.at(turn), begin, label)
+        held.append(end)
+        yield answer

@@ -23,7 +23,7 @@ from fairlead.dns.wire import (
     srv_data,
     txt_data,
 )
-from fairlead.dns.zone import SERIAL, Tag, Zone, address_of_reverse, endpoints_of, number_of
+from fairlead.dns.zone import SERIAL, Tag, Zone, address_of_reverse, endpoints_of, endpoints_tag, number_of
 
 SPECIFICATION = "1.1.0"
 VERSION_TTL = 28800
@@ -92,16 +92,17 @@ class Answers:
     def _service(
         self, apex: str, name: str, above: list[str], entry: ServiceEntry, qtype: int, chain: tuple[str, ...]
     ) -> Answered:
-        tags = (entry.key, entry.key[0])
         if entry.external_name is not None:
             return self._external(apex, name, above, entry, qtype, chain)
-        empty = self._settings.ignore_empty_service and not self._zone.has_endpoints(entry.key)
+        ignored = self._settings.ignore_empty_service
+        tags = _tags(entry, endpoints=entry.headless or ignored or len(above) == 1)
+        empty = ignored and not self._zone.has_endpoints(entry.key)
         if empty and not entry.headless:
             return self._no_name(apex, tags)
         match above:
             case []:
                 if qtype == Type.SRV:
-                    return self._srv(apex, name, entry, None)
+                    return self._srv(apex, name, entry, None, tags)
                 found = entry.addresses if not entry.headless else self._ready(entry)
                 if entry.headless and not found:
                     return self._no_name(apex, tags)
@@ -113,10 +114,10 @@ class Answers:
                 if not found:
                     return self._no_name(apex, tags)
                 if qtype == Type.SRV:
-                    return self._srv(apex, name, entry, None, host)
+                    return self._srv(apex, name, entry, None, tags, host)
                 return self._addresses(apex, name, found, qtype, tags)
             case [port, protocol] if port.startswith("_") and protocol.startswith("_"):
-                answered = self._srv(apex, name, entry, (port[1:], protocol[1:]))
+                answered = self._srv(apex, name, entry, (port[1:], protocol[1:]), tags)
                 if not answered.reply.answers:
                     return self._no_name(apex, tags)
                 return answered if qtype in (Type.SRV, Type.ANY) else self._no_data(apex, tags)
@@ -129,7 +130,7 @@ class Answers:
         (RFC 6604). An external name that is an address is taken for a name, which nobody has (the Service's reference
         says so, and CoreDNS answers so)."""
         target = (entry.external_name or "").lower()
-        tags: tuple[Tag, ...] = (entry.key, entry.key[0])
+        tags = _tags(entry, endpoints=False)
         if above or not target or _is_address(target):
             return self._no_name(apex, tags)
         try:
@@ -148,7 +149,13 @@ class Answers:
         return Answered(reply, told.tags | followed.tags, followed.follow)
 
     def _srv(
-        self, apex: str, name: str, entry: ServiceEntry, wanted: tuple[str, str] | None, host: str | None = None
+        self,
+        apex: str,
+        name: str,
+        entry: ServiceEntry,
+        wanted: tuple[str, str] | None,
+        tags: tuple[Tag, ...],
+        host: str | None = None,
     ) -> Answered:
         """A record a port and target: the Service itself, or each endpoint of a headless one (2.3.2, 2.4.2). Targets
         share the weight 100, as in CoreDNS."""
@@ -160,7 +167,6 @@ class Answers:
                 targets[port.port, target] = None
                 additional.update(dict.fromkeys((target, packed) for packed in addresses))
                 count += len(addresses)
-        tags = (entry.key, entry.key[0])
         if not targets:
             missing = entry.headless and wanted is None and not self._ready(entry)
             return self._no_name(apex, tags) if missing else self._no_data(apex, tags)
@@ -246,7 +252,7 @@ class Answers:
         number = number_of(packed)
         key = self._zone.service_at(number)
         owners = (key,) if key is not None else self._zone.services_of_endpoint(number)
-        tags: tuple[Tag, ...] = (number, *owners, *(namespace for namespace, _ in owners))
+        tags: tuple[Tag, ...] = (number, *(tag for owner in owners for tag in (owner, owner[0], endpoints_tag(owner))))
         targets = tuple(dict.fromkeys(self._names_at(key, owners, packed)))
         if not targets:
             return self._no_name(apex, tags)
@@ -324,11 +330,17 @@ class Answers:
         ports = entry.ports if not entry.headless else [p for s in self._zone.slices_of(key) for p in s.ports]
         for port in dict.fromkeys((p.name, p.protocol) for p in ports if p.name):
             where = f"_{port[0]}._{port[1]}.{name}"
-            yield from self._srv(apex, where, entry, (port[0].lower(), port[1])).reply.answers
+            yield from self._srv(apex, where, entry, (port[0].lower(), port[1]), ()).reply.answers
         for host, packed in dict.fromkeys(self._endpoints(entry)):
             yield self._address(f"{host}.{name}", packed)
         for host in dict.fromkeys(host for host, _ in self._endpoints(entry)):
-            yield from self._srv(apex, f"{host}.{name}", entry, None, host.lower()).reply.answers
+            yield from self._srv(apex, f"{host}.{name}", entry, None, (), host.lower()).reply.answers
+
+
+def _tags(entry: ServiceEntry, *, endpoints: bool) -> tuple[Tag, ...]:
+    """Whose change makes an answer about a Service old."""
+    own = (entry.key, entry.key[0])
+    return (*own, endpoints_tag(entry.key)) if endpoints else own
 
 
 def _is_address(text: str) -> bool:

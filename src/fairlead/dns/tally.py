@@ -3,12 +3,13 @@
 Counting a packet must cost next to nothing, so each kind of answer has a number and numbers are counted.
 """
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 BUCKETS = tuple(0.00025 * 2**power for power in range(16))  # seconds, as CoreDNS's
-UNCOUNTED = 2048
+UNCOUNTED = 64  # batches: clients wait while they are counted
 MOST = 20_000  # kinds; sizes are rounded beyond, so that clients cannot make kinds up
 
 
@@ -29,8 +30,10 @@ class Kind(NamedTuple):
 class Tally:
     """Of one process. `hits` counts numbers of kinds; `spent` how long answers took, by bucket, and in all."""
 
-    def __init__(self) -> None:
-        self.answered: list[int] = []  # numbers of kinds, not counted yet: to count many at once costs less
+    def __init__(self, numbers_of: Callable[[bytes], list[int]], size: int) -> None:
+        """`numbers_of`: the kinds of joined answers as `batch` is given them; `size`: bytes of one."""
+        self._numbers_of, self._size = numbers_of, size
+        self._batches: list[tuple[bytes, float]] = []  # not counted yet: to count many at once costs less
         self.hits: Counter[int] = Counter()
         self.spent: list[int] = [0] * (len(BUCKETS) + 1)
         self.seconds = 0.0
@@ -46,19 +49,21 @@ class Tally:
             self._kinds.append(kind)
         return number
 
-    def took(self, seconds: float, answers: int) -> None:
+    def batch(self, answers: bytes, seconds: float) -> None:
         """Each of a batch is taken to have needed as long as all of it."""
-        if len(self.answered) > UNCOUNTED:
+        self._batches.append((answers, seconds))
+        if len(self._batches) > UNCOUNTED:
             self.count()
-        bucket = 0
-        while bucket < len(BUCKETS) and seconds > BUCKETS[bucket]:
-            bucket += 1
-        self.spent[bucket] += answers
-        self.seconds += seconds * answers
 
     def count(self) -> None:
-        self.hits.update(self.answered)
-        self.answered.clear()
+        batches, self._batches = self._batches, []
+        self.hits.update(self._numbers_of(b"".join([answers for answers, _ in batches])))
+        for answers, seconds in batches:
+            self.took(seconds, len(answers) // self._size)
+
+    def took(self, seconds: float, answers: int) -> None:
+        self.spent[bisect_left(BUCKETS, seconds)] += answers
+        self.seconds += seconds * answers
 
     def take(self) -> tuple[list[tuple[Kind, int]], list[int], float]:
         """What was counted since the last time."""

@@ -1,8 +1,8 @@
 """The cluster's index: what Services and EndpointSlices say, by what a question asks. Pure.
 
 A change touches only the entries of its own Service, and says which questions' answers it may have changed, as tags:
-the key of a Service, the name of a namespace, an address. A question costs a few dictionary look-ups, whatever the
-cluster's size.
+the key of a Service, that of its endpoints, the name of a namespace, an address. A question costs a few dictionary
+look-ups, whatever the cluster's size.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from fairlead.dns.entries import Key, ServiceEntry, SliceEntry, dashed
 
-Tag = Key | str | int
+Tag = Key | tuple[str, str, str] | str | int
 Slice = tuple[str, str]  # (namespace, name)
 SERIAL: Tag = ""  # answers that show the zone's serial
 _SIXES = 1 << 128  # numbers of IPv6 addresses begin here, so that ::1.2.3.4 is not 1.2.3.4
@@ -19,6 +19,11 @@ _SIXES = 1 << 128  # numbers of IPv6 addresses begin here, so that ::1.2.3.4 is 
 def number_of(packed: bytes) -> int:
     """An address as a number of its own among both families."""
     return int.from_bytes(packed, "big") + (_SIXES if len(packed) == 16 else 0)
+
+
+def endpoints_tag(key: Key) -> Tag:
+    """Of what a Service's endpoints decide about: most of its own names they do not, and they change most often."""
+    return (*key, "endpoints")
 
 
 class Zone:
@@ -70,7 +75,7 @@ class Zone:
             before = slices.pop(name[1])
             if not slices:
                 del self.slices[owner]
-            tags.add(owner)
+            tags.add(endpoints_tag(owner))
             gone = set(_numbers(before))
             if entry is not None and entry.service == owner:
                 gone -= set(_numbers(entry))
@@ -80,7 +85,7 @@ class Zone:
         if entry is not None:
             self._owner[name] = entry.service
             self.slices.setdefault(entry.service, {})[name[1]] = entry
-            tags.add(entry.service)
+            tags.add(endpoints_tag(entry.service))
             tags.update(_give(self._endpoints, number, entry.service) for number in _numbers(entry))
         return tags
 

@@ -1,14 +1,18 @@
 """UDP in batches: recvmmsg(2) and sendmmsg(2), one system call for up to 64 packets each way.
 
-An answer is told by the address of its bytes in memory, so that it goes to the kernel from where it is kept. The first
-two bytes of a packet, which in DNS are the client's choice, are sent back as they came.
+A reply begins as the packet did that it answers, but for ten bytes behind the first two, and ends with bytes that are
+kept in memory. So it is the packet itself that is sent back, from where it was received, with those ten bytes written
+into it, and the kernel appends the rest from where it is kept: nothing is copied, and in DNS, of which this is the
+form, every client finds its own id and its own spelling of the name in its reply.
 
 What is told of an answer is itself bytes of one size, so that those of a batch are joined, and handed to the kernel and
-counted as columns of numbers: nothing is done for each answer in Python.
+counted as columns of numbers: nothing is done for each answer in Python. A single packet, whose client waits for it,
+costs two system calls and little else: code that has not run for a while runs slowly.
 """
 
 import ctypes
 import errno
+import mmap
 import os
 import select
 import socket
@@ -16,21 +20,28 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
-from ctypes import Structure, addressof, c_int, c_size_t, c_uint, c_void_p
+from ctypes import Structure, addressof, byref, c_char, c_int, c_size_t, c_uint, c_void_p
+from functools import lru_cache
 
 SLOTS = 64
-SIZE = 192  # of a packet that is received without a second look; more goes to the overflow
-OVERFLOW = 4096 - SIZE
+SIZE = 4096  # of a packet; what is longer is cut off
+VECTORS = 32  # bytes of the two vectors that a reply is sent from
+STRIDE = SIZE + 64  # from packet to packet: were it a power of two, they would all fall into one set of the cache
 CONTROL = 64
 NAME = 28  # sockaddr_in6
-KEPT = 2  # bytes that are sent back
+KEPT = 2  # bytes that no key of a packet has
+HEADER = 12
 IP_PKTINFO, IPV6_RECVPKTINFO, IPV6_PKTINFO = 8, 49, 50
 SEND_TRIES = 8
 _DONTWAIT = socket.MSG_DONTWAIT
 
-Answer = bytes  # three numbers: address and size of the bytes behind the kept ones, and a label
-_ANSWER = struct.Struct("=QQQ")
+# An answer: how many bytes of the packet go back, address and size of what comes behind them, which is what a packet's
+# two vectors lack; the ten bytes, and a label.
+Answer = bytes
+_ANSWER = struct.Struct("=QQQ10s2xI")
 ANSWER_SIZE = _ANSWER.size
+_VECTORS_END, _BYTES_END = 24, 34
+FEW = 8  # up to so many are written one by one
 
 
 class _Iovec(Structure):
@@ -53,16 +64,15 @@ class _Mmsghdr(Structure):
     _fields_ = (("hdr", _Msghdr), ("len", c_uint))
 
 
-_libc = ctypes.PyDLL(None, use_errno=True)  # these calls never wait, so the interpreter's lock is kept meanwhile
-_waiting_libc = ctypes.CDLL(None, use_errno=True)
+# Without declared types of arguments, numbers and references go to C as they are, which costs half as much. The first
+# never waits, so the interpreter's lock is kept meanwhile; only the others can tell an error.
+_libc, _waiting_libc, _telling_libc = ctypes.PyDLL(None), ctypes.CDLL(None), ctypes.CDLL(None, use_errno=True)
 MSG_WAITFORONE = 0x10000
 AVAILABLE = hasattr(_libc, "recvmmsg") and hasattr(_libc, "sendmmsg")
 if AVAILABLE:
-    _libc.recvmmsg.argtypes = [c_int, c_void_p, c_uint, c_int, c_void_p]
-    _libc.sendmmsg.argtypes = [c_int, c_void_p, c_uint, c_int]
     _recvmmsg, _sendmmsg = _libc.recvmmsg, _libc.sendmmsg
     _recvmmsg_waiting = _waiting_libc.recvmmsg
-    _recvmmsg_waiting.argtypes = _recvmmsg.argtypes
+    _recvmmsg_telling, _sendmmsg_telling = _telling_libc.recvmmsg, _telling_libc.sendmmsg
 _HEADER_SIZE = ctypes.sizeof(_Mmsghdr)
 
 
@@ -75,26 +85,23 @@ _SAMPLE = b"?" * 64
 _HEAD = _address_of(_SAMPLE) - id(_SAMPLE) if sys.implementation.name == "cpython" else 0
 
 
-def prepared(data: bytes, label: int) -> Answer:
-    """An answer as `reply` takes it. `data` must be kept until it was sent."""
-    return _ANSWER.pack(id(data) + _HEAD if _HEAD else _address_of(data), len(data), label)
+@lru_cache(maxsize=4096)
+def _shared(end: bytes) -> bytes:
+    """One for all that are the same, of which there are many: denials end in the same record."""
+    return end
 
 
-def bytes_of(answer: Answer) -> bytes:
-    """A copy of what it stands for."""
-    address, size, _ = _ANSWER.unpack(answer)
-    return ctypes.string_at(address, size)
-
-
-def label_of(answer: Answer) -> int:
-    return int(_ANSWER.unpack(answer)[2])
+def prepared(reply: bytes, begin: int, label: int) -> tuple[Answer, bytes]:
+    """An answer as `reply` takes it, and bytes that must be kept until it was sent. Of `reply`, which is whole, `begin`
+    bytes are the packet's but for those that are replaced."""
+    end = _shared(reply[begin:])
+    address = id(end) + _HEAD if _HEAD else _address_of(end)
+    return _ANSWER.pack(begin, address, len(end), reply[KEPT:HEADER], label), end
 
 
 def labels(answers: bytes) -> list[int]:
     """Of answers that are joined."""
-    if len(answers) == ANSWER_SIZE:
-        return [label_of(answers)]
-    return memoryview(answers).cast("Q")[2::3].tolist()
+    return memoryview(answers).cast("I")[9 :: ANSWER_SIZE // 4].tolist()
 
 
 class Batches:
@@ -113,83 +120,73 @@ class Batches:
                 sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         self._control_size = (40 if six else 32) if self._anywhere else 0
         self._name_size = 28 if six else 16
-        self._six = six
+        self._four_anywhere = self._anywhere and not six
         self._make_buffers()
 
     def _make_buffers(self) -> None:
-        self._area = ctypes.create_string_buffer(SLOTS * SIZE)
-        self._overflow = ctypes.create_string_buffer(SLOTS * OVERFLOW)
+        self._area = mmap.mmap(-1, SLOTS * STRIDE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._names = ctypes.create_string_buffer(SLOTS * NAME)
         self._controls = ctypes.create_string_buffer(SLOTS * CONTROL)
         self._in = (_Mmsghdr * SLOTS)()
         self._out = (_Mmsghdr * SLOTS)()
-        self._in_vectors = (_Iovec * (2 * SLOTS))()
-        self._out_vectors = (_Iovec * (2 * SLOTS))()
-        area, overflow = addressof(self._area), addressof(self._overflow)
+        self._in_vectors = (_Iovec * SLOTS)()
+        self._out_vectors = mmap.mmap(-1, SLOTS * VECTORS, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        area = addressof(c_char.from_buffer(self._area))
+        out_vectors = (_Iovec * (2 * SLOTS)).from_buffer(self._out_vectors)
         for slot in range(SLOTS):
-            at = area + slot * SIZE
-            self._in_vectors[2 * slot] = _Iovec(at, SIZE)
-            self._in_vectors[2 * slot + 1] = _Iovec(overflow + slot * OVERFLOW, OVERFLOW)
-            self._out_vectors[2 * slot] = _Iovec(at, KEPT)
-            for headers, vectors in ((self._in, self._in_vectors), (self._out, self._out_vectors)):
+            at = area + slot * STRIDE
+            self._in_vectors[slot] = _Iovec(at, SIZE)
+            out_vectors[2 * slot].base = at
+            for headers, vectors, count in ((self._in, self._in_vectors, 1), (self._out, out_vectors, 2)):
                 header = headers[slot].hdr
                 header.name = addressof(self._names) + slot * NAME
                 header.namelen = self._name_size
-                header.iov = addressof(vectors) + 2 * slot * ctypes.sizeof(_Iovec)
-                header.iovlen = 2
+                header.iov = addressof(vectors) + count * slot * ctypes.sizeof(_Iovec)
+                header.iovlen = count
                 if self._anywhere:
                     header.control = addressof(self._controls) + slot * CONTROL
                     header.controllen = self._control_size
         words = memoryview(self._in).cast("B").cast("I")
-        step = ctypes.sizeof(_Mmsghdr) // 4
-        self._lengths = words[_Mmsghdr.len.offset // 4 :: step]
-        numbers = memoryview(self._out_vectors).cast("B").cast("Q")
-        self._answers_at, self._answer_sizes = numbers[2::4], numbers[3::4]
+        self._lengths = words[_Mmsghdr.len.offset // 4 :: _HEADER_SIZE // 4]
+        # Columns, for many at once.
+        numbers = memoryview(self._out_vectors).cast("Q")
+        self._begins, self._addresses, self._sizes = numbers[1::4], numbers[2::4], numbers[3::4]
+        bytes_ = memoryview(self._area)
+        self._first_two = bytes_.cast("H")[1 :: STRIDE // 2]
+        self._other_eight = bytes_[4:-4].cast("Q")[:: STRIDE // 8]
         self._interfaces = memoryview(self._controls).cast("B").cast("I")[4 :: CONTROL // 4]
         self._no_interfaces = array("I", [0] * SLOTS)
-        self._starts = [slot * SIZE for slot in range(SLOTS)]
-        self._pointer = addressof(self._area)
-        self._in_pointer, self._out_pointer = addressof(self._in), addressof(self._out)
-        buffers = (self._area, self._overflow, self._names, self._controls)
-        self._bytes, self._more, self._name_bytes, self._control_bytes = (
-            memoryview(each).cast("B") for each in buffers
-        )
+        self._starts = [slot * STRIDE for slot in range(SLOTS)]
+        self._incoming, self._outgoing = byref(self._in), byref(self._out)
+        self._name_bytes, self._control_bytes = (memoryview(each).cast("B") for each in (self._names, self._controls))
 
     def receive(self) -> list[bytes]:
         """What has arrived, each packet without its first two bytes; nothing where there is nothing. Raises OSError."""
-        return self._read(_recvmmsg(self._fd, self._in_pointer, SLOTS, _DONTWAIT, None))
+        return self._read(_recvmmsg(self._fd, self._incoming, SLOTS, _DONTWAIT, None))
 
     def wait(self) -> list[bytes]:
         """The same, at a socket that blocks: as soon as there is something, or a signal has come."""
-        return self._read(_recvmmsg_waiting(self._fd, self._in_pointer, SLOTS, MSG_WAITFORONE, None))
+        count = _recvmmsg_waiting(self._fd, self._incoming, SLOTS, MSG_WAITFORONE, None)
+        return self._read(count)
 
     def _read(self, count: int) -> list[bytes]:
-        if count <= 0:
-            number = ctypes.get_errno()
-            if count == 0 or number in (errno.EAGAIN, errno.EINTR, errno.ECONNREFUSED):
-                return []
-            raise OSError(number, os.strerror(number))
-        if count == 1 and (length := self._lengths[0]) <= SIZE:
-            return [ctypes.string_at(self._pointer + KEPT, max(0, length - KEPT))]
-        data = ctypes.string_at(self._pointer, count * SIZE)
+        if count <= 0:  # once more, and what it is that fails is known
+            count = _recvmmsg_telling(self._fd, self._incoming, SLOTS, _DONTWAIT, None)
+            if count < 0:
+                number = ctypes.get_errno()
+                if number in (errno.EAGAIN, errno.EINTR, errno.ECONNREFUSED):
+                    return []
+                raise OSError(number, os.strerror(number))
+        area = self._area
+        if count == 1:
+            return [area[KEPT : self._lengths[0]]]
         lengths = self._lengths[:count].tolist()
-        packets = [data[at + KEPT : at + length] for at, length in zip(self._starts, lengths, strict=False)]
-        if max(lengths) > SIZE:
-            for slot, length in enumerate(lengths):
-                if length > SIZE:
-                    packets[slot] = self._packet(slot, length)
-        return packets
-
-    def _packet(self, slot: int, length: int) -> bytes:
-        at = slot * SIZE
-        head = bytes(self._bytes[at + KEPT : at + min(length, SIZE)])
-        more = slot * OVERFLOW
-        return head + bytes(self._more[more : more + max(0, min(length - SIZE, OVERFLOW))])
+        return [area[at + KEPT : at + length] for at, length in zip(self._starts, lengths, strict=False)]
 
     # What is known of a packet of the last batch.
 
     def kept(self, slot: int) -> bytes:
-        return bytes(self._bytes[slot * SIZE : slot * SIZE + KEPT])
+        return self._area[slot * STRIDE : slot * STRIDE + KEPT]
 
     def client(self, slot: int) -> bytes:
         """The packed sockaddr."""
@@ -207,29 +204,46 @@ class Batches:
         """To all packets of the batch, in their order, joined. What cannot be sent is lost, as UDP is."""
         self._tell(answers, 0, len(answers) // ANSWER_SIZE)
 
-    def reply_to_some(self, answers: Sequence[Answer | None]) -> None:
-        """The same with None for those that get none."""
+    def reply_to_some(self, answers: Sequence[Answer]) -> None:
+        """The same with nothing for those that get none."""
         begin = 0
-        for slot, answer in enumerate((*answers, None)):
-            if answer is None:
+        for slot, answer in enumerate((*answers, b"")):
+            if not answer:
                 if slot > begin:
-                    self._tell(b"".join(answers[begin:slot]), begin, slot)  # type: ignore[arg-type]
+                    self._tell(b"".join(answers[begin:slot]), begin, slot)
                 begin = slot + 1
 
     def _tell(self, answers: bytes, begin: int, end: int) -> None:
-        if end - begin == 1:
-            self._answers_at[begin], self._answer_sizes[begin], _ = _ANSWER.unpack(answers)
+        if end - begin > FEW:
+            self._write(answers, begin, end)
         else:
-            numbers = memoryview(answers).cast("Q")
-            self._answers_at[begin:end], self._answer_sizes[begin:end] = numbers[0::3], numbers[1::3]
-        self._send(begin, end)
-
-    def _send(self, begin: int, end: int) -> None:
-        if self._anywhere and not self._six:
+            vectors, area = self._out_vectors, self._area
+            at = 0
+            for slot in range(begin, end):
+                behind = at + _VECTORS_END
+                vectors[slot * VECTORS + 8 : (slot + 1) * VECTORS] = answers[at:behind]
+                area[slot * STRIDE + KEPT : slot * STRIDE + HEADER] = answers[behind : at + _BYTES_END]
+                at += ANSWER_SIZE
+        if self._four_anywhere:
             self._interfaces[begin:end] = self._no_interfaces[begin:end]  # the route decides, not where it came from
+        sent = _sendmmsg(self._fd, byref(self._out, begin * _HEADER_SIZE), end - begin, _DONTWAIT)
+        if sent != end - begin:
+            self._send_on(begin + max(0, sent), end)
+
+    def _write(self, answers: bytes, begin: int, end: int) -> None:
+        told = memoryview(answers)
+        numbers = told.cast("Q")
+        self._begins[begin:end] = numbers[0::5]
+        self._addresses[begin:end] = numbers[1::5]
+        self._sizes[begin:end] = numbers[2::5]
+        self._first_two[begin:end] = told.cast("H")[12::20]
+        self._other_eight[begin:end] = told[2:-6].cast("Q")[3::5]
+
+    def _send_on(self, begin: int, end: int) -> None:
+        """What was not sent at once."""
         tries = 0
         while begin < end:
-            sent = _sendmmsg(self._fd, self._out_pointer + begin * _HEADER_SIZE, end - begin, _DONTWAIT)
+            sent = _sendmmsg_telling(self._fd, byref(self._out, begin * _HEADER_SIZE), end - begin, _DONTWAIT)
             if sent > 0:
                 begin += sent
                 continue
@@ -252,13 +266,13 @@ class Singles:
         self._arrived = []
         while len(self._arrived) < SLOTS:
             try:
-                self._arrived.append(self.sock.recvfrom(SIZE + OVERFLOW, _DONTWAIT))
+                self._arrived.append(self.sock.recvfrom(SIZE, _DONTWAIT))
             except (BlockingIOError, InterruptedError, ConnectionRefusedError):
                 break
         return [packet[KEPT:] for packet, _ in self._arrived]
 
     def wait(self) -> list[bytes]:
-        self._arrived = [self.sock.recvfrom(SIZE + OVERFLOW)]
+        self._arrived = [self.sock.recvfrom(SIZE)]
         return [packet[KEPT:] for packet, _ in self._arrived]
 
     def kept(self, slot: int) -> bytes:
@@ -273,12 +287,14 @@ class Singles:
     def reply(self, answers: bytes) -> None:
         self.reply_to_some([answers[at : at + ANSWER_SIZE] for at in range(0, len(answers), ANSWER_SIZE)])
 
-    def reply_to_some(self, answers: Sequence[Answer | None]) -> None:
-        for (packet, address), answer in zip(self._arrived, answers, strict=True):
-            if answer is None:
+    def reply_to_some(self, answers: Sequence[Answer]) -> None:
+        for (packet, client), answer in zip(self._arrived, answers, strict=True):
+            if not answer:
                 continue
+            begin, address, size, replaced, _ = _ANSWER.unpack(answer)
+            data = packet[:KEPT] + replaced + packet[HEADER:begin] + ctypes.string_at(address, size)
             try:
-                self.sock.sendto(packet[:KEPT] + bytes_of(answer), _DONTWAIT, address)
+                self.sock.sendto(data, _DONTWAIT, client)
             except OSError:  # its address or route is gone
                 continue
 

@@ -44,7 +44,7 @@ class Asked:
         self.client.settimeout(0.2)
         self.port = self.server.getsockname()[1]
         self.zone = fill(Zone())
-        self.tally = Tally()
+        self.tally = Tally(datagrams.labels, datagrams.ANSWER_SIZE)
         self.delegated: list[Ask] = []
         self.answering = Answering([self.server], self.tally, self._delegate)
         self.answering.settle(Chain(load(COREFILE, {}), self.zone, {}, (bytes((10, 96, 0, 10)),)))
@@ -161,6 +161,58 @@ def test_the_memos_bound_is_kept_and_what_is_asked_often_stays(asked: Asked) -> 
         assert len(memo.young) + len(memo._old.entries) <= 130
     key = dns.message.make_query("web.dev.svc.cluster.local", "A").to_wire()[2:]
     assert key in memo.young or key in memo._old.entries
+
+
+def test_a_cluster_ips_answer_outlives_changes_of_its_endpoints(asked: Asked) -> None:
+    queries = [dns.message.make_query(f"{name}.dev.svc.cluster.local", "A") for name in ("web", "db")]
+    for query in queries:
+        asked.send(query.to_wire())
+    web, db = (query.to_wire()[2:] for query in queries)
+    asked.answering.drop(asked.zone.put_slice(("dev", "web-x"), slice_of("web", endpoint("10.244.3.3"))))
+    assert web in asked.answering._memo.young
+    asked.answering.drop(asked.zone.put_slice(("dev", "db-x"), slice_of("db", endpoint("10.244.3.4"))))
+    assert db not in asked.answering._turning.young
+    assert addresses(asked.ask("10-244-3-3.web.dev.svc.cluster.local")) == ["10.244.3.3"]
+    asked.answering.drop(asked.zone.put_service(("dev", "web"), service("web", "10.97.1.1")))
+    assert addresses(asked.ask("web.dev.svc.cluster.local")) == ["10.97.1.1"]
+
+
+NAMES = (
+    "web.dev.svc.cluster.local",
+    "WEB.dev.svc.CLUSTER.local",
+    "many.dev.svc.cluster.local",
+    "gone.Dev.svc.cluster.local",
+)
+
+
+def test_every_client_reads_its_own_spelling_whoever_asked_before(asked: Asked) -> None:
+    for count in (1, 3, 40):
+        queries = [dns.message.make_query(NAMES[n % 4], "A", id=n) for n in range(count)]
+        for query in queries:
+            asked.client.sendto(query.to_wire(), ("127.0.0.1", asked.port))
+        asked.answering.serve(0)
+        for query in queries:
+            data = asked.client.recv(4096)
+            wire = query.to_wire()
+            assert data[:2] + data[12 : len(wire)] == wire[:2] + wire[12:]
+            assert query.is_response(dns.message.from_wire(data))
+
+
+def test_numbers_that_read_as_letters_are_not_taken_for_one_another(asked: Asked) -> None:
+    """To fold the case of a packet as a whole makes type 97 of 65, and 1400 bytes of 1368."""
+    for _ in range(2):
+        for name in NAMES:
+            for size in (0x0578, 0x0558):
+                query = dns.message.make_query(name, "A", use_edns=0, payload=size)
+                data = asked.send(query.to_wire())
+                assert data is not None
+                assert dns.message.from_wire(data).payload == size
+            for qtype in (97, 65):
+                reply = asked.ask(name, f"TYPE{qtype}")
+                assert reply.question[0].rdtype == qtype
+    kinds, _, _ = asked.tally.take()
+    for qtype in (97, 65):
+        assert sum(count for kind, count in kinds if kind.type == qtype and kind.rcode == 0) == 6
 
 
 def test_every_answer_is_counted_once(asked: Asked) -> None:

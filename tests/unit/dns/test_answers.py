@@ -185,7 +185,9 @@ def test_a_zones_own_server_is_named_in_that_zone(zone: Zone, apex: str) -> None
     reply = ask(zone, apex, Type.NS, settings)
     assert [text(r) for r in reply.answers] == [f"{apex} 30 NS ns.dns.{apex}."]
     assert [text(r) for r in reply.additional] == [f"ns.dns.{apex} 30 A 10.96.0.10"]
-    assert [text(r) for r in ask(zone, f"ns.dns.{apex}", Type.A, settings).answers] == [f"ns.dns.{apex} 30 A 10.96.0.10"]
+    assert [text(r) for r in ask(zone, f"ns.dns.{apex}", Type.A, settings).answers] == [
+        f"ns.dns.{apex} 30 A 10.96.0.10"
+    ]
 
 
 def test_srv_records_lead_to_names_of_the_zone_that_was_asked(zone: Zone) -> None:
