@@ -27,6 +27,11 @@ QUIET6 = {
     "net.ipv6.conf.default.accept_dad": "0",  # addresses are ours to give: no second until one can be used
     "net.ipv6.conf.default.accept_ra": "0",
 }
+SWITCH = {
+    "net.ipv6.conf.default.disable_ipv6": "1",
+    # It has no rules that a frame had to be shown: where br_netfilter is in the kernel, a sixth of a bridge's work.
+    **{f"net.bridge.bridge-nf-call-{tables}": "0" for tables in ("iptables", "ip6tables", "arptables")},
+}
 NODE6 = {"net.ipv6.conf.all.forwarding": "1", **QUIET6}
 
 
@@ -40,7 +45,7 @@ def build(layout: Layout, plan: AddressPlan) -> None:
     lan_path = layout.namespace(LAN)
     if not namespaces.is_pinned(lan_path):
         namespaces.create(lan_path.parent, ("net",))
-        lan = Netlink(lan_path, lambda: sysctl.write({"net.ipv6.conf.default.disable_ipv6": "1"}))  # a switch only
+        lan = Netlink(lan_path, lambda: sysctl.write(SWITCH))
         lan.link_up("lo")
         lan.bridge_add(BRIDGE)
         lan.close()
