@@ -101,9 +101,8 @@ def _elements(balanced: Balanced, group: int) -> Elements:
     for address, protocol, port in balanced.frontends:
         family = 6 if ":" in address else 4
         key = (address, protocol.lower(), port)
-        elements[f"frontends{family}", key] = group | (STICKY if balanced.sticky else 0)
-        if balanced.sources:
-            elements[f"guarded{family}", key] = ""
+        frontends = "guarded" if balanced.sources else "frontends"
+        elements[f"{frontends}{family}", key] = group | (STICKY if balanced.sticky else 0)
         for each in balanced.sources:
             if (":" in each) == (":" in address):
                 elements[f"allowed{family}", (*key, each)] = ""

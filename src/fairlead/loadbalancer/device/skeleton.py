@@ -6,6 +6,9 @@ consistent hash of the connection. Connections that are known stay with their no
 
 Numbers: a frontend leads to a group, a group and a bucket to a node, a node to an address. A node that died has another
 one's address, so that what it had open is refused at once.
+
+A packet costs by how many expressions it passes, and most by its look-ups. One of an open connection passes four: the
+frontend, the flow, the flow's time, the node. What only some Services or some packets need is asked of these alone.
 """
 
 import hashlib
@@ -15,7 +18,7 @@ BUCKETS = 251  # a prime, as Maglev wants it: 1 % of unfairness with up to three
 STICKY = 1 << 31  # in a group's number: the client alone decides
 FAMILIES = {"4": ("ip", "ipv4_addr"), "6": ("ip6", "ipv6_addr")}
 ESTABLISHED, CLOSING = "1h", "30s"  # what is known of a connection outlives its last packet for so long
-_TUPLE = "{ip} saddr . {ip} daddr . th sport . th dport"
+_TUPLE = "{ip} saddr . {ip} daddr . @th,0,32"  # both ports, as one word
 _FLOW = " . ".join(f"jhash {_TUPLE} mod 0xffffffff seed {{{seed}}}" for seed in ("one", "two"))
 # Numbers of 32 bits. By the name of what they come from, jhash, nft 1.0.6 would crash where it lists them.
 _KEY = "typeof numgen random mod 2 . numgen random mod 2 : meta mark"
@@ -38,25 +41,28 @@ def _body(interface: str) -> str:
 {families}
     chain ingress {{
         type filter hook ingress device "{interface}" priority 0; policy accept;
-        meta protocol vmap {{ ip : goto ingress4, ip6 : goto ingress6 }}
+        meta protocol ip goto ingress4
+        meta protocol ip6 goto ingress6
     }}
 """
 
 
 def _family(number: str, interface: str) -> str:
     ip, address = FAMILIES[number]
-    frontend = f"{ip} daddr . meta l4proto . th dport"
+    transport = "ip protocol" if number == "4" else "meta l4proto"
+    frontend = f"{ip} daddr . {transport} . th dport"
     if number == "4":
         is_first, is_later, datagram = "ip frag-off & 0x2000 != 0", "ip frag-off & 0x1fff != 0", "ip id"
     else:
         is_first, is_later, datagram = "frag more-fragments 1", "frag frag-off != 0", "frag id"
     fragment = " . ".join(f"jhash {ip} saddr . {ip} daddr . {datagram} mod 0xffffffff seed {seed}" for seed in (1, 2))
     chains = "".join(_protocol(protocol, number) for protocol in PROTOCOLS)
+    kinds = "\n        ".join(f"{transport} {each} goto {each}{number}" for each in PROTOCOLS)
     return f"""
     map frontends{number} {{ type {address} . inet_proto . inet_service : mark; }}
     map nodes{number} {{ type mark : {address}; }}
     map fragments{number} {{ {_KEY}; flags dynamic,timeout; timeout 5s; size 65536; }}
-    set guarded{number} {{ type {address} . inet_proto . inet_service; }}
+    map guarded{number} {{ type {address} . inet_proto . inet_service : mark; }}
     set allowed{number} {{ type {address} . inet_proto . inet_service . {address}; flags interval; }}
 
     chain forward{number} {{
@@ -64,20 +70,20 @@ def _family(number: str, interface: str) -> str:
         fwd {ip} to meta mark map @nodes{number} device "{interface}"
     }}
 {chains}
-    chain firewall{number} {{
-        {frontend} . {ip} saddr @allowed{number} return
-        drop
-    }}
     chain balance{number} {{
-        meta l4proto vmap {{ {", ".join(f"{each} : goto {each}{number}" for each in PROTOCOLS)} }}
+        {kinds}
+    }}
+    chain guard{number} {{
+        {frontend} . {ip} saddr @allowed{number} goto balance{number}
+        drop
     }}
     chain later{number} {{
         meta mark set {fragment} map @fragments{number} goto forward{number}
     }}
     chain ingress{number} {{
         {is_later} goto later{number}
-        {frontend} @guarded{number} jump firewall{number}
         meta mark set {frontend} map @frontends{number} goto balance{number}
+        meta mark set {frontend} map @guarded{number} goto guard{number}
     }}
 """  # noqa: S608  # these words are nft's, too
 
@@ -87,7 +93,7 @@ def _protocol(protocol: str, number: str) -> str:
     ip = FAMILIES[number][0]
     seed = 16 * PROTOCOLS.index(protocol)
     if number == "4":
-        key, flow = "type ipv4_addr . ipv4_addr . inet_service . inet_service : mark", _TUPLE.format(ip=ip)
+        key, flow = f"typeof {_TUPLE.format(ip=ip)} : meta mark", _TUPLE.format(ip=ip)
     else:  # more than nft 1.0.6 has registers for, beside what a map leads to
         key, flow = _KEY, _FLOW.format(ip=ip, one=seed + 1, two=seed + 2)
     flows, closing = f"{protocol}-flows{number}", f"{protocol}-closing{number}"
@@ -101,19 +107,21 @@ def _protocol(protocol: str, number: str) -> str:
 
     if protocol == "udp":
         return f"    chain udp{number} {{\n        {draw(forward)}\n    }}\n"
-    is_first = "tcp flags & (syn | ack) == syn" if protocol == "tcp" else "sctp chunk init exists"
-    is_last = "tcp flags & (fin | rst) != 0" if protocol == "tcp" else "sctp chunk shutdown-complete exists"
+    if protocol == "tcp":
+        is_bound, is_first = ["tcp flags & (fin | syn | rst) != 0"], "tcp flags & (syn | ack) == syn"
+    else:
+        is_bound, is_first = ["sctp chunk init exists", "sctp chunk shutdown-complete exists"], "sctp chunk init exists"
+    bounds = "\n        ".join(f"{each} goto {protocol}-bound{number}" for each in is_bound)
     return f"""\
     map {flows} {{ {key}; flags dynamic,timeout; timeout {ESTABLISHED}; size 524288; }}
     map {closing} {{ {key}; flags dynamic,timeout; timeout {CLOSING}; size 262144; }}
+    chain {protocol}-unknown{number} {{
+        meta mark set {flow} map @{closing} {forward}
+        {draw(forward)}
+    }}
     chain {protocol}-last{number} {{
         update @{closing} {{ {flow} : meta mark }}
         delete @{flows} {{ {flow} : meta mark }}
-        {forward}
-    }}
-    chain {protocol}-known{number} {{
-        {is_last} goto {protocol}-last{number}
-        update @{flows} {{ {flow} : meta mark }}
         {forward}
     }}
     chain {protocol}-first{number} {{
@@ -125,10 +133,18 @@ def _protocol(protocol: str, number: str) -> str:
     chain {protocol}-new{number} {{
         {draw(f"goto {protocol}-first{number}")}
     }}
-    chain {protocol}{number} {{
+    chain {protocol}-bound{number} {{
         {is_first} goto {protocol}-new{number}
+        meta mark set {flow} map @{flows} goto {protocol}-last{number}
+        goto {protocol}-unknown{number}
+    }}
+    chain {protocol}-known{number} {{
+        update @{flows} {{ {flow} : meta mark }}
+        {forward}
+    }}
+    chain {protocol}{number} {{
+        {bounds}
         meta mark set {flow} map @{flows} goto {protocol}-known{number}
-        meta mark set {flow} map @{closing} {forward}
-        {draw(forward)}
+        goto {protocol}-unknown{number}
     }}
 """  # noqa: S608

@@ -78,7 +78,6 @@ def test_who_sticks_is_drawn_by_its_address_alone() -> None:
     elements = planner.service("x", balanced)["x"]
     key = ("192.0.2.1", "tcp", 80)
     assert elements == {
-        ("frontends4", key): 1 | STICKY,
-        ("guarded4", key): "",
+        ("guarded4", key): 1 | STICKY,
         ("allowed4", (*key, "10.0.0.0/8")): "",
     }
