@@ -12,19 +12,19 @@ from typing import Generic, TypeVar
 from fairlead.dns.zone import Tag
 
 T = TypeVar("T")
-COST = 600  # bytes that an entry takes beside its key and what it holds, as measured
+COST = 420  # bytes that an entry takes beside its key and what it holds, as measured
 
 
 class _Generation(Generic[T]):
     def __init__(self) -> None:
         self.entries: dict[bytes, T] = {}
         self.keys: dict[Tag, list[bytes]] = {}
-        self.behind: dict[bytes, tuple[Sequence[object], tuple[Tag, ...]]] = {}
+        self.behind: dict[bytes, tuple[Sequence[object], *tuple[Tag, ...]]] = {}  # what it holds, its tags
         self.size = 0
 
-    def put(self, key: bytes, value: T, held: Sequence[object], tags: tuple[Tag, ...]) -> None:
+    def put(self, key: bytes, value: T, held: Sequence[object], *tags: Tag) -> None:
         self.entries[key] = value
-        self.behind[key] = held, tags
+        self.behind[key] = held, *tags
         self.size += COST + len(key) + len(held)
         for tag in tags:
             self.keys.setdefault(tag, []).append(key)
@@ -47,7 +47,7 @@ class Memo(Generic[T]):
 
     def put(self, key: bytes, value: T, held: Sequence[object], tags: Iterable[Tag]) -> None:
         """`held`: bytes, or a list of them, that must live as long as the value, which refers to them."""
-        self._young.put(key, value, held, tuple(tags))
+        self._young.put(key, value, held, *tags)
 
     def older(self, key: bytes) -> T | None:
         value = self._old.entries.get(key)

@@ -154,7 +154,7 @@ def test_what_is_not_complete_yet_denies_nothing(asked: Asked) -> None:
 
 def test_the_memos_bound_is_kept_and_what_is_asked_often_stays(asked: Asked) -> None:
     memo = asked.answering._memo
-    memo._most = 64 * 600  # bytes
+    memo._most = 64 * 540  # bytes
     for number in range(500):
         asked.ask(f"n{number}.dev.svc.cluster.local")
         asked.ask("web.dev.svc.cluster.local")
