@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from fairlead.api.resources import CREATE_ONLY
+from fairlead.api.selectors import SelectorError, parse_fields
 from fairlead.api.status import ApiError, internal, method_not_allowed, method_not_supported, path_not_found
 from fairlead.apiserver import discovery, health, metrics, negotiation, options, reviews, version
 from fairlead.apiserver.authn import authenticate
@@ -62,7 +63,7 @@ class ApiServer:
         if found is None:
             self._api.authorizer.check(user, Attributes(verb=_path_verb(request), path=request.path))
             return self._path(request)
-        self._api.authorizer.check(user, _attributes(found))
+        self._api.authorizer.check(user, _attributes(found, request))
         began = time.perf_counter()
         labels = metrics.labels_of(found)
         code = 500
@@ -140,10 +141,27 @@ def _verb_of(found: Route) -> Callable[[Call], Awaitable[Answer]]:
     return VERBS[found.verb]
 
 
-def _attributes(found: Route) -> Attributes:
+def _attributes(found: Route, request: Request) -> Attributes:
     resource = found.resource
     namespace = found.namespace or (found.name if resource.plural == "namespaces" else "") or ""
-    return Attributes(found.verb, resource.group, resource.plural, found.subresource, namespace, found.name or "")
+    name = found.name or (_only_name(request) if found.verb in ("list", "watch") else "")
+    return Attributes(found.verb, resource.group, resource.plural, found.subresource, namespace, name)
+
+
+def _only_name(request: Request) -> str:
+    """Who lists or watches one object needs no more than a rule of its name (k8s.io/apiserver, requestinfo.go)."""
+    text = request.parameter("fieldSelector") or ""
+    if "metadata.name" not in text:
+        return ""
+    try:
+        requirements = parse_fields(text).requirements
+    except SelectorError:
+        return ""  # is told when it is read
+    names = (
+        name for each in requirements if (each.key, each.operator) == ("metadata.name", "in") for name in each.values
+    )
+    name = next(names, "")
+    return "" if name in (".", "..") or {"/", "%"} & set(name) else name
 
 
 def _path_verb(request: Request) -> str:

@@ -127,3 +127,23 @@ async def test_tokens_are_of_accounts_that_are_there(api: Api) -> None:
     (await robot("GET", f"{CORE}/pods", headers={"authorization": "Basic eDp5"})).failed(401, "Unauthorized")
     (await api("DELETE", f"{CORE}/serviceaccounts/robot")).ok()
     (await robot("GET", f"{CORE}/pods", headers=headers)).failed(401, "Unauthorized")
+
+
+async def test_who_may_watch_one_object_by_name_lists_and_watches_it_by_a_field_selector(api: Api) -> None:
+    await _role(api, "list", "watch", resourceNames=["x"])
+    await _bind(api, "User", "ann")
+    ann = api.by(ANN)
+    for name in ("x", "y"):
+        await api.create(f"{CORE}/configmaps", config_map(name))
+    for selector in ("metadata.name=x", "metadata.namespace=default,metadata.name==x"):
+        listed = (await ann("GET", f"{CORE}/configmaps?fieldSelector={selector}")).ok()
+        assert [each["metadata"]["name"] for each in listed["items"]] == ["x"]
+    for more in (
+        "",
+        "?fieldSelector=metadata.name!=x",
+        "?fieldSelector=metadata.namespace=x",
+        "?fieldSelector=metadata.name",
+    ):
+        (await ann("GET", f"{CORE}/configmaps{more}")).failed(403, "Forbidden")
+    status = (await ann("GET", f"{CORE}/configmaps?fieldSelector=metadata.name=y")).failed(403, "Forbidden")
+    assert status["message"].startswith('configmaps "y" is forbidden: User "ann" cannot list resource "configmaps"')
