@@ -41,6 +41,7 @@ class Recorder:
         self._host = host
         self._queue: asyncio.Queue[Json] = asyncio.Queue(WAITING)
         self._known: OrderedDict[tuple[str, ...], Json] = OrderedDict()
+        self._forbidden = False  # the last one
 
     def event(self, involved: Json, type_: str, reason: str, message: str) -> None:
         try:
@@ -59,8 +60,12 @@ class Recorder:
             wanted = await self._queue.get()
             try:
                 await self._send(wanted)
+                self._forbidden = False
             except (ApiError, OSError, EOFError) as error:
-                log.debug("event not recorded: %s", error)
+                forbidden = isinstance(error, ApiError) and error.code == 403
+                once = logging.WARNING if forbidden and not self._forbidden else logging.DEBUG
+                log.log(once, "event not recorded: %s", error)
+                self._forbidden = forbidden
             except Exception:  # an event is never worth the part that records it
                 log.exception("event not recorded")
 
