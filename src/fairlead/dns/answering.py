@@ -7,8 +7,8 @@ are no workers. It waits for nothing; what needs an upstream is handed on.
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from itertools import cycle, repeat
+from threading import Lock
 
 from fairlead.dns import logline
 from fairlead.dns.chain import Chain, Resolution
@@ -18,7 +18,7 @@ from fairlead.dns.responding import Turns, kind_of, question_of, refusal, udp_li
 from fairlead.dns.tally import Tally
 from fairlead.dns.wire import QUESTION_AT, Query, Rcode, Reply, WireError, decode_query
 from fairlead.dns.zone import Tag, number_of
-from fairlead.host.datagrams import ANSWER_SIZE, HEADER, SLOTS, Answer, batches, host_of, port_of, prepared
+from fairlead.host.datagrams import HEADER, SLOTS, Answer, batches, host_of, port_of, prepared
 
 REMEMBERED = 32 << 20  # bytes in each generation of the memo: some 40,000 usual answers
 BATCHES_AT_ONCE = 8  # before anything else is heard
@@ -64,27 +64,29 @@ class Answering:
             if len(packets) < SLOTS // 2:
                 return
 
-    def serve_for_ever(self, index: int, lock: AbstractContextManager[object]) -> None:
+    def serve_for_ever(self, index: int, lock: Lock) -> None:
         """What arrives at a socket that blocks, in a thread that has nothing else to do. `lock`: held while packets
-        are answered; who calls any other method must hold it too."""
+        are answered; who calls any other method must hold it too. It stays locked when this raises."""
         wait, serve = self._inputs[index].wait, self._serve
+        acquire, release = lock.acquire, lock.release
         while True:
             packets = wait()
             if packets:
-                with lock:
-                    serve(index, packets)
+                acquire()
+                serve(index, packets)
+                release()
 
     def _serve(self, index: int, packets: list[bytes]) -> None:
         began = time.perf_counter()
-        answers = list(map(self._memo.young.get, packets, _NONE))
-        told = b"".join(answers)
-        if len(told) == len(packets) * ANSWER_SIZE:
-            self._inputs[index].reply(told)
+        young = self._memo.young.get
+        answers = list(map(young, packets, _NONE)) if len(packets) > 1 else [young(packets[0], NONE)]
+        if all(answers):
+            self._inputs[index].reply(answers)
         else:
-            told = self._complete(index, packets, answers)
-        self._tally.batch(told, time.perf_counter() - began)
+            self._complete(index, packets, answers)
+        self._tally.batch(answers, time.perf_counter() - began)
 
-    def _complete(self, index: int, packets: list[bytes], answers: list[Answer]) -> Answer:
+    def _complete(self, index: int, packets: list[bytes], answers: list[Answer]) -> None:
         """The same for a batch with something in it that has no finished answer."""
         young, turning = self._memo.young.get, self._turning.young.get
         slot = -1
@@ -93,15 +95,13 @@ class Answering:
             key = packets[slot].lower()
             turns = turning(key)
             answers[slot] = next(turns) if turns is not None else young(key) or self._answer(packets[slot], index, slot)
-        told = b"".join(answers)
-        if len(told) == len(packets) * ANSWER_SIZE:
-            self._inputs[index].reply(told)
+        if all(answers):
+            self._inputs[index].reply(answers)
         else:
             self._inputs[index].reply_to_some(answers)
         self._kept.clear()
         self._memo.settle()
         self._turning.settle()
-        return told
 
     def _answer(self, packet: bytes, index: int, slot: int) -> Answer:
         """For what the young memo does not know, however its name is written. `packet`: without its id."""

@@ -6,6 +6,7 @@ Counting a packet must cost next to nothing, so each kind of answer has a number
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import NamedTuple
 
 BUCKETS = tuple(0.00025 * 2**power for power in range(16))  # seconds, as CoreDNS's
@@ -30,10 +31,10 @@ class Kind(NamedTuple):
 class Tally:
     """Of one process. `hits` counts numbers of kinds; `spent` how long answers took, by bucket, and in all."""
 
-    def __init__(self, numbers_of: Callable[[bytes], list[int]], size: int) -> None:
-        """`numbers_of`: the kinds of joined answers as `batch` is given them; `size`: bytes of one."""
-        self._numbers_of, self._size = numbers_of, size
-        self._batches: list[tuple[bytes, float]] = []  # not counted yet: to count many at once costs less
+    def __init__(self, numbers_of: Callable[[Iterable[bytes]], list[int]]) -> None:
+        """`numbers_of`: the kinds of answers as `batch` is given them."""
+        self._numbers_of = numbers_of
+        self._batches: list[tuple[list[bytes], float]] = []  # not counted yet: to count many at once costs less
         self.hits: Counter[int] = Counter()
         self.spent: list[int] = [0] * (len(BUCKETS) + 1)
         self.seconds = 0.0
@@ -49,17 +50,17 @@ class Tally:
             self._kinds.append(kind)
         return number
 
-    def batch(self, answers: bytes, seconds: float) -> None:
-        """Each of a batch is taken to have needed as long as all of it."""
+    def batch(self, answers: list[bytes], seconds: float) -> None:
+        """Each of a batch is taken to have needed as long as all of it. Those that are empty were not answered."""
         self._batches.append((answers, seconds))
         if len(self._batches) > UNCOUNTED:
             self.count()
 
     def count(self) -> None:
         batches, self._batches = self._batches, []
-        self.hits.update(self._numbers_of(b"".join([answers for answers, _ in batches])))
+        self.hits.update(self._numbers_of(chain.from_iterable([answers for answers, _ in batches])))
         for answers, seconds in batches:
-            self.took(seconds, len(answers) // self._size)
+            self.took(seconds, len(answers) - answers.count(b""))
 
     def took(self, seconds: float, answers: int) -> None:
         self.spent[bisect_left(BUCKETS, seconds)] += answers

@@ -32,7 +32,7 @@ from fairlead.dns.watching import Watching
 from fairlead.dns.worker import PATIENCE
 from fairlead.dns.zone import Tag, Zone
 from fairlead.host import libc
-from fairlead.host.datagrams import ANSWER_SIZE, labels
+from fairlead.host.datagrams import labels
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Watcher:
         self._udp, self._tcp, self._tell = udp, tcp, tell
         self._client = Client(load_config(options.kubeconfig), user_agent="kube-dns/fairlead")
         self._recorder = Recorder(self._client, "kube-dns", options.node_name)
-        self._tally = Tally(labels, ANSWER_SIZE)
+        self._tally = Tally(labels)
         self._zone = Zone()
         self._known = Known(self._zone)
         self._serving = Serving(self._tally)

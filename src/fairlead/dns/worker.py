@@ -22,7 +22,7 @@ from fairlead.dns.config.corefile import load
 from fairlead.dns.tally import Tally
 from fairlead.dns.zone import Tag, Zone
 from fairlead.host import libc
-from fairlead.host.datagrams import ANSWER_SIZE, labels
+from fairlead.host.datagrams import labels
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Worker:
         """`channel`: to the watcher, non-blocking."""
         self._sockets = sockets
         self._channel = channel
-        self._tally = Tally(labels, ANSWER_SIZE)
+        self._tally = Tally(labels)
         self._answering = Answering(sockets, self._tally, self._tell)
         self._settings: messages.Configure | None = None
         self._zone = Zone()

@@ -19,7 +19,7 @@ import socket
 import struct
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ctypes import Structure, addressof, byref, c_char, c_int, c_size_t, c_uint, c_void_p
 from functools import lru_cache
 
@@ -40,7 +40,7 @@ _DONTWAIT = socket.MSG_DONTWAIT
 Answer = bytes
 _ANSWER = struct.Struct("=QQQ10s2xI")
 ANSWER_SIZE = _ANSWER.size
-_VECTORS_END, _BYTES_END = 24, 34
+_VECTORS_PART, _REPLACED_PART = slice(24), slice(24, 34)
 FEW = 8  # up to so many are written one by one
 
 
@@ -99,9 +99,8 @@ def prepared(reply: bytes, begin: int, label: int) -> tuple[Answer, bytes]:
     return _ANSWER.pack(begin, address, len(end), reply[KEPT:HEADER], label), end
 
 
-def labels(answers: bytes) -> list[int]:
-    """Of answers that are joined."""
-    return memoryview(answers).cast("I")[9 :: ANSWER_SIZE // 4].tolist()
+def labels(answers: Iterable[Answer]) -> list[int]:
+    return memoryview(b"".join(answers)).cast("I")[9 :: ANSWER_SIZE // 4].tolist()
 
 
 class Batches:
@@ -148,7 +147,9 @@ class Batches:
                     header.controllen = self._control_size
         words = memoryview(self._in).cast("B").cast("I")
         self._lengths = words[_Mmsghdr.len.offset // 4 :: _HEADER_SIZE // 4]
-        # Columns, for many at once.
+        # Where what is told of an answer goes: of one, and as columns of many.
+        self._vector_parts = [slice(slot * VECTORS + 8, (slot + 1) * VECTORS) for slot in range(SLOTS)]
+        self._replaced = [slice(slot * STRIDE + KEPT, slot * STRIDE + HEADER) for slot in range(SLOTS)]
         numbers = memoryview(self._out_vectors).cast("Q")
         self._begins, self._addresses, self._sizes = numbers[1::4], numbers[2::4], numbers[3::4]
         bytes_ = memoryview(self._area)
@@ -157,7 +158,8 @@ class Batches:
         self._interfaces = memoryview(self._controls).cast("B").cast("I")[4 :: CONTROL // 4]
         self._no_interfaces = array("I", [0] * SLOTS)
         self._starts = [slot * STRIDE for slot in range(SLOTS)]
-        self._incoming, self._outgoing = byref(self._in), byref(self._out)
+        self._incoming = byref(self._in)
+        self._outgoing = [byref(self._out, slot * _HEADER_SIZE) for slot in range(SLOTS)]
         self._name_bytes, self._control_bytes = (memoryview(each).cast("B") for each in (self._names, self._controls))
 
     def receive(self) -> list[bytes]:
@@ -200,9 +202,17 @@ class Batches:
 
     # Replies.
 
-    def reply(self, answers: bytes) -> None:
-        """To all packets of the batch, in their order, joined. What cannot be sent is lost, as UDP is."""
-        self._tell(answers, 0, len(answers) // ANSWER_SIZE)
+    def reply(self, answers: Sequence[Answer]) -> None:
+        """To all packets of the batch, in their order. What cannot be sent is lost, as UDP is."""
+        count = len(answers)
+        if count > FEW:
+            self._write(b"".join(answers), 0, count)
+        else:
+            vectors, area = self._out_vectors, self._area
+            for answer, part, replaced in zip(answers, self._vector_parts, self._replaced, strict=False):
+                vectors[part] = answer[_VECTORS_PART]
+                area[replaced] = answer[_REPLACED_PART]
+        self._send(0, count)
 
     def reply_to_some(self, answers: Sequence[Answer]) -> None:
         """The same with nothing for those that get none."""
@@ -210,25 +220,9 @@ class Batches:
         for slot, answer in enumerate((*answers, b"")):
             if not answer:
                 if slot > begin:
-                    self._tell(b"".join(answers[begin:slot]), begin, slot)
+                    self._write(b"".join(answers[begin:slot]), begin, slot)
+                    self._send(begin, slot)
                 begin = slot + 1
-
-    def _tell(self, answers: bytes, begin: int, end: int) -> None:
-        if end - begin > FEW:
-            self._write(answers, begin, end)
-        else:
-            vectors, area = self._out_vectors, self._area
-            at = 0
-            for slot in range(begin, end):
-                behind = at + _VECTORS_END
-                vectors[slot * VECTORS + 8 : (slot + 1) * VECTORS] = answers[at:behind]
-                area[slot * STRIDE + KEPT : slot * STRIDE + HEADER] = answers[behind : at + _BYTES_END]
-                at += ANSWER_SIZE
-        if self._four_anywhere:
-            self._interfaces[begin:end] = self._no_interfaces[begin:end]  # the route decides, not where it came from
-        sent = _sendmmsg(self._fd, byref(self._out, begin * _HEADER_SIZE), end - begin, _DONTWAIT)
-        if sent != end - begin:
-            self._send_on(begin + max(0, sent), end)
 
     def _write(self, answers: bytes, begin: int, end: int) -> None:
         told = memoryview(answers)
@@ -239,11 +233,18 @@ class Batches:
         self._first_two[begin:end] = told.cast("H")[12::20]
         self._other_eight[begin:end] = told[2:-6].cast("Q")[3::5]
 
+    def _send(self, begin: int, end: int) -> None:
+        if self._four_anywhere:
+            self._interfaces[begin:end] = self._no_interfaces[begin:end]  # the route decides, not where it came from
+        sent = _sendmmsg(self._fd, self._outgoing[begin], end - begin, _DONTWAIT)
+        if sent != end - begin:
+            self._send_on(begin + max(0, sent), end)
+
     def _send_on(self, begin: int, end: int) -> None:
         """What was not sent at once."""
         tries = 0
         while begin < end:
-            sent = _sendmmsg_telling(self._fd, byref(self._out, begin * _HEADER_SIZE), end - begin, _DONTWAIT)
+            sent = _sendmmsg_telling(self._fd, self._outgoing[begin], end - begin, _DONTWAIT)
             if sent > 0:
                 begin += sent
                 continue
@@ -284,8 +285,8 @@ class Singles:
     def destination(self, slot: int) -> bytes:
         return b""
 
-    def reply(self, answers: bytes) -> None:
-        self.reply_to_some([answers[at : at + ANSWER_SIZE] for at in range(0, len(answers), ANSWER_SIZE)])
+    def reply(self, answers: Sequence[Answer]) -> None:
+        self.reply_to_some(answers)
 
     def reply_to_some(self, answers: Sequence[Answer]) -> None:
         for (packet, client), answer in zip(self._arrived, answers, strict=True):

@@ -44,7 +44,7 @@ class Asked:
         self.client.settimeout(0.2)
         self.port = self.server.getsockname()[1]
         self.zone = fill(Zone())
-        self.tally = Tally(datagrams.labels, datagrams.ANSWER_SIZE)
+        self.tally = Tally(datagrams.labels)
         self.delegated: list[Ask] = []
         self.answering = Answering([self.server], self.tally, self._delegate)
         self.answering.settle(Chain(load(COREFILE, {}), self.zone, {}, (bytes((10, 96, 0, 10)),)))
