@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.machine import FAIRLEAD, REPOSITORY, Machine, sandbox
+from tests.e2e.machine import FAIRLEAD, REPOSITORY, Machine, eventually, sandbox
 
 pytestmark = pytest.mark.e2e
 
@@ -152,8 +152,40 @@ def test_a_cluster_of_ipv6_alone(empty: Machine) -> None:
     page = empty.on_node("master", *kubectl, "exec", "deployment/pc-deployment", "--", *by_name)
     assert "Welcome to nginx!" in page.ok().out
     assert empty.on_node("master", "curl", "-sS", "http://[fd00:192:168:109::101]:10256/healthz").ok().out
+    _reached_at_load_balancers(empty, kubectl)
     empty.fairlead("down", "--delete-state").ok()
     assert _left(empty) == before
+
+
+def _reached_at_load_balancers(machine: Machine, kubectl: list[str]) -> None:
+    """From the host: one that the device serves, and one that a node answers for."""
+    config = ["kubectl", "-n", "kube-system", "patch", "cm", "load-balancer", "--type=merge", "-p"]
+    pools = """\
+apiVersion: loadbalancer.fairlead.dev/v1alpha1
+kind: LoadBalancerConfiguration
+defaultClass: fairlead.dev/device
+pools:
+- {name: lan, addresses: ["fd00:192:168:109::200"]}
+- {name: l2, class: fairlead.dev/l2, addresses: ["fd00:192:168:109::20"]}
+"""
+    machine.on_node("master", *config, json.dumps({"data": {"config.yaml": pools}})).ok()
+    machine.on_node("master", "kubectl", "apply", "-f", str(CHAPTER.parent / "load-balancer-l2.yaml")).ok()
+    for way in ("device", "l2"):
+        spec = {"type": "LoadBalancer", "loadBalancerClass": f"fairlead.dev/{way}", "selector": {"app": "nginx-pod"}}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": way},
+            "spec": {**spec, "ports": [{"port": 80}]},
+        }
+        machine.on_node("master", *kubectl, "create", "-f", "-", stdin=json.dumps(body)).ok()
+    for address in ("fd00:192:168:109::200", "fd00:192:168:109::20"):
+
+        def answers(address: str = address) -> None:
+            assert "Welcome to nginx!" in machine.run(["curl", "-sS", "--max-time", "1", f"http://[{address}]"]).out
+
+        eventually(answers)
+    machine.on_node("master", *kubectl, "delete", "svc", "device", "l2").ok()  # returns when they have let go
 
 
 def test_up_twice_and_down_twice_say_so(empty: Machine) -> None:
