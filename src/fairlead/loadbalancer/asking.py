@@ -14,6 +14,7 @@ from fairlead.services.trimmed import TrimmedPort
 FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
 # Ours, then those that MetalLB's users have written already.
 PREFIXES = ("loadbalancer.fairlead.dev", "metallb.io", "metallb.universe.tf")
+RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"  # older than the field of the same meaning
 IPS, POOL, SHARED = ("ip", "loadBalancerIPs"), ("pool", "address-pool"), ("allow-shared-ip",)
 
 
@@ -141,12 +142,13 @@ def balanced(service: Service, addresses: Iterable[str]) -> Balanced:
     """With the addresses that it was given."""
     spec = service.spec
     local = spec.external_traffic_policy == "Local"
+    ranges = spec.load_balancer_source_ranges or service.metadata.annotations.get(RANGES, "").split(",")
     return Balanced(
         tuple(Frontend(address, port.protocol, port.port) for address in addresses for port in spec.ports),
         spec.session_affinity == "ClientIP",
         local,
         spec.health_check_node_port if local else 0,
-        tuple(dict.fromkeys(filter(None, map(_range, spec.load_balancer_source_ranges)))),
+        tuple(dict.fromkeys(filter(None, map(_range, ranges)))),
     )
 
 

@@ -29,6 +29,7 @@ class Controller:
         self.queue = WorkQueue()
         self.configuration = Configuration()
         self.configured = False  # until then nobody loses an address
+        self.has_nodes = True  # that a load balancer may send to
         self._client = client
         self._recorder = recorder
         self._services = services
@@ -96,12 +97,12 @@ class Controller:
     def _event(self, service: Service, type_: str, reason: str, message: str) -> None:
         self._recorder.event(reference(service, "Service", "v1"), type_, reason, message)
 
-    def nodes_changed(self, *, any_: bool) -> None:
+    def nodes_changed(self) -> None:
         """Which nodes there are, not how they are."""
         for key, service in self._services.items.items():
             if not self._addresses.of(key):
                 continue
-            if any_:
+            if self.has_nodes:
                 self._event(service, "Normal", "UpdatedLoadBalancer", "Updated load balancer with new hosts")
             else:
                 self._unavailable(service)
@@ -147,6 +148,8 @@ class Controller:
         self._changed.discard(key)
         if news:
             self._event(service, "Normal", "EnsuringLoadBalancer", "Ensuring load balancer")
+            if not self.has_nodes:
+                self._unavailable(service)
         if not service.has_finalizer:
             service = await self._set_finalizers(service, (*service.metadata.finalizers, FINALIZER))
         self._serving.serve(key, balanced(service, addresses))

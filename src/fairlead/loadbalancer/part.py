@@ -119,8 +119,9 @@ class LoadBalancer:
         found, going = addressed(nodes), leaving(nodes)
         self._serving.set_nodes(found, going)
         names = found.keys() - going
+        self._controller.has_nodes = bool(names)
         if self._known is not None and names != self._known:
-            self._controller.nodes_changed(any_=bool(names))
+            self._controller.nodes_changed()
         self._known = frozenset(names)
 
     def _on_config(self, config: ConfigMap | None) -> None:

@@ -102,6 +102,47 @@ async def test_a_health_check_has_a_port_as_long_as_the_policy_is_local(api: Api
     assert again.ok()["spec"]["healthCheckNodePort"] == number
 
 
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (31999, "provided port is already allocated"),
+        (80, "provided port is not in the valid range. The range of valid ports is 30000-32767"),
+    ],
+)
+async def test_a_health_checks_port_that_cannot_be_given_is_an_error_of_the_server(
+    api: Api, number: int, why: str
+) -> None:
+    (await api("POST", f"{CORE}/services", service("x", **LOCAL, healthCheckNodePort=31999))).ok()
+    answer = await api("POST", f"{CORE}/services", service("y", **LOCAL, healthCheckNodePort=number))
+    answer.failed(500, "InternalError")
+    told = f"failed to allocate requested HealthCheck NodePort {number}: {why}"
+    assert answer.message == f"Internal error occurred: {told}"
+
+
+@pytest.mark.parametrize(
+    ("type_", "ranges", "message"),
+    [
+        ("LoadBalancer", "", ""),
+        ("LoadBalancer", "10.0.0.0/8, 192.0.2.0/24", ""),
+        ("LoadBalancer", "10.0.0.0/8,", 'Invalid value: "10.0.0.0/8,": must be a list of IP ranges. For example, '),
+        ("LoadBalancer", "10.0.0.1", 'Invalid value: "10.0.0.1": must be a list of IP ranges. For example, '),
+        ("ClusterIP", "10.0.0.0/8", "Forbidden: may only be used when `type` is 'LoadBalancer'"),
+    ],
+)
+async def test_source_ranges_by_annotation_are_read_as_the_field_is(
+    api: Api, type_: str, ranges: str, message: str
+) -> None:
+    name = "service.beta.kubernetes.io/load-balancer-source-ranges"
+    body = service("x", type_)
+    body["metadata"]["annotations"] = {name: ranges}
+    answer = await api("POST", f"{CORE}/services", body)
+    if message:
+        answer.failed(422, "Invalid")
+        assert answer.message.startswith(f'Service "x" is invalid: metadata.annotations[{name}]: {message}')
+    else:
+        answer.ok()
+
+
 async def test_node_ports_that_are_not_given_by_themselves_can_be_asked_for_and_stay(api: Api) -> None:
     ports = [{"name": "a", "port": 80, "nodePort": 30080}, {"name": "b", "port": 81}]
     spec: Json = {**BALANCER, "allocateLoadBalancerNodePorts": False, "ports": ports}

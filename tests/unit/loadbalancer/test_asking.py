@@ -58,3 +58,10 @@ def test_each_port_answers_at_each_address() -> None:
         Frontend("fd00::1", "UDP", 53),
     )
     assert (found.sticky, found.local, found.check_port, found.sources) == (True, True, 30001, ("10.0.0.0/8",))
+
+
+def test_ranges_by_the_old_annotation_are_those_where_the_field_says_nothing() -> None:
+    annotated = {"service.beta.kubernetes.io/load-balancer-source-ranges": "10.0.0.0/8, 192.0.2.0/24"}
+    assert balanced(service(annotated), ["192.0.2.1"]).sources == ("10.0.0.0/8", "192.0.2.0/24")
+    both = service(annotated, loadBalancerSourceRanges=["203.0.113.0/24"])
+    assert balanced(both, ["192.0.2.1"]).sources == ("203.0.113.0/24",)

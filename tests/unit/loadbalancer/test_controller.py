@@ -237,6 +237,23 @@ async def test_a_change_of_what_is_served_is_told_and_served(world: World) -> No
         await until(served)
 
 
+async def test_that_there_are_no_nodes_is_told_when_it_is_made_and_when_they_go(world: World) -> None:
+    async with world.controller() as made:
+        await world.create("early")
+        await world.is_told("early", "EnsuredLoadBalancer", "Ensured load balancer")
+        made.has_nodes = False
+        made.nodes_changed()
+        await world.create("late")
+        for name in ("early", "late"):
+            event = await world.is_told(
+                name, "UnAvailableLoadBalancer", "There are no available nodes for LoadBalancer"
+            )
+            assert event["type"] == "Warning"
+        made.has_nodes = True
+        made.nodes_changed()
+        await world.is_told("late", "UpdatedLoadBalancer", "Updated load balancer with new hosts")
+
+
 async def test_after_a_restart_everybody_keeps_the_address_and_nothing_is_told_again(world: World) -> None:
     async with world.controller():
         for name in ("b", "a"):

@@ -19,6 +19,7 @@ from fairlead.apiserver.validation.service_addresses import parse_address
 from fairlead.apiserver.watchcache import Event, WatchCache
 
 Json = dict[str, Any]
+TAKEN = "provided port is already allocated"
 
 
 @dataclass(slots=True)
@@ -133,20 +134,23 @@ class Allocators:
             else:
                 field_ = f"spec.ports[{index}].nodePort"
                 if not self._ports.contains(number):
-                    span = f"{self._ports.first}-{self._ports.last}"
-                    why = f"provided port is not in the valid range. The range of valid ports is {span}"
-                    errors.append(invalid(field_, number, why))
+                    errors.append(invalid(field_, number, self._not_in_range()))
                     continue
                 if not self._ports.claim(number, key) or protocol in by_number.get(number, ()):
-                    errors.append(invalid(field_, number, "provided port is already allocated"))
+                    errors.append(invalid(field_, number, TAKEN))
                     continue
                 claim.hold(self._ports, number)
             by_number.setdefault(number, set()).add(protocol)
         if spec.get("externalTrafficPolicy") == "Local" and spec.get("type") == "LoadBalancer":
-            errors += self._health_check(spec, key, claim)
+            self._health_check(spec, key, claim)
         return errors
 
-    def _health_check(self, spec: Json, key: str, claim: Claim) -> list[FieldError]:
+    def _not_in_range(self) -> str:
+        span = f"{self._ports.first}-{self._ports.last}"
+        return f"provided port is not in the valid range. The range of valid ports is {span}"
+
+    def _health_check(self, spec: Json, key: str, claim: Claim) -> None:
+        """Raises ApiError (500), as Kubernetes does."""
         number = spec.get("healthCheckNodePort", 0)
         if not number:
             number = self._ports.claim_any(key)
@@ -154,9 +158,9 @@ class Allocators:
                 raise internal("failed to allocate a healthCheckNodePort: range is full")
             spec["healthCheckNodePort"] = number
         elif not self._ports.contains(number) or not self._ports.claim(number, key):
-            return [invalid("spec.healthCheckNodePort", number, "provided port is already allocated")]
+            why = TAKEN if self._ports.contains(number) else self._not_in_range()
+            raise internal(f"failed to allocate requested HealthCheck NodePort {number}: {why}")
         claim.hold(self._ports, number)
-        return []
 
     @staticmethod
     def _shared(by_number: dict[int, set[str]], protocol: str, spec: Json, port: Json) -> int | None:

@@ -52,7 +52,7 @@ def validate_service(service: Json) -> list[FieldError]:
         errors.append(invalid("spec.externalTrafficPolicy", spec["externalTrafficPolicy"], why))
     if (wanted := spec.get("trafficDistribution")) is not None and wanted not in DISTRIBUTIONS:
         errors.append(not_supported("spec.trafficDistribution", wanted, DISTRIBUTIONS))
-    return errors + validate_load_balancer(spec)
+    return errors + validate_load_balancer(spec, service["metadata"].get("annotations") or {})
 
 
 def validate_service_update(new: Json, old: Json) -> list[FieldError]:

@@ -1,6 +1,7 @@
 """What of a Service is about its load balancer (ValidateService, ValidateLoadBalancerStatus in pkg/apis/core)."""
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 
 from fairlead.api.field import FieldError, forbidden, invalid, not_supported, required
@@ -12,17 +13,17 @@ MODES = ("Proxy", "VIP")
 ONLY = "may only be used when `type` is 'LoadBalancer'"
 HEALTH_CHECK = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
 RANGES = "must be a list of IP ranges. For example, 10.240.0.0/24,10.250.0.0/24 "
+RANGES_ANNOTATION = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
 
-def validate_load_balancer(spec: Json) -> list[FieldError]:
+def validate_load_balancer(spec: Json, annotations: Mapping[str, str]) -> list[FieldError]:
     wanted = spec["type"] == "LoadBalancer"
     errors: list[FieldError] = []
     if ranges := spec.get("loadBalancerSourceRanges"):
-        field = "spec.LoadBalancerSourceRanges"
-        if not wanted:
-            errors.append(forbidden(field, ONLY))
-        if not all(_is_range(each) for each in ranges):
-            errors.append(invalid(field, f"[{' '.join(ranges)}]", RANGES))
+        errors += _ranges("spec.LoadBalancerSourceRanges", f"[{' '.join(ranges)}]", ranges, wanted=wanted)
+    elif (text := annotations.get(RANGES_ANNOTATION)) is not None:
+        given = text.split(",") if text.strip() else []
+        errors += _ranges(f"metadata.annotations[{RANGES_ANNOTATION}]", text, given, wanted=wanted)
     if spec.get("allocateLoadBalancerNodePorts") is not None and not wanted:
         errors.append(forbidden("spec.allocateLoadBalancerNodePorts", ONLY))
     class_ = spec.get("loadBalancerClass")
@@ -74,6 +75,11 @@ def validate_load_balancer_status(new: Json, old: Json) -> list[FieldError]:
 def has_health_check(spec: Json) -> bool:
     """Whether nodes tell a load balancer if they have endpoints of it."""
     return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+
+
+def _ranges(field: str, told: str, ranges: list[str], *, wanted: bool) -> list[FieldError]:
+    errors = [] if wanted else [forbidden(field, ONLY)]
+    return errors if all(map(_is_range, ranges)) else [*errors, invalid(field, told, RANGES)]
 
 
 def _is_range(text: str) -> bool:
