@@ -15,14 +15,9 @@ ROUNDS = 8
 
 def run() -> Iterator[Result]:
     """What is direct is so in networks of their own: rules that are gone through one by one slow every packet down."""
-    with (
-        tempfile.TemporaryDirectory() as name,
-        cgroup(),
-        pods(Path(name) / "plain") as plain,
-        pods(Path(name) / "busy") as busy,
-    ):
+    with tempfile.TemporaryDirectory() as name, cgroup(), pods(Path(name) / "plain") as plain:
         for mode, count in MANY.items():
-            with proxying(mode, busy, count - 1):
+            with pods(Path(name) / mode) as busy, proxying(mode, busy, count - 1):
                 target = f"≤ {TARGETS[mode]} ×" if mode in TARGETS else ""
                 direct, through = dialled(plain, busy)
                 yield Result(f"{mode}: connect(2), last of {count} Services", through, "us", "direct", direct, target)
