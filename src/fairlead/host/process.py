@@ -68,6 +68,19 @@ async def exited(pidfd: int) -> None:
         loop.remove_reader(pidfd)
 
 
+async def gone(pid: int, began: int) -> None:
+    """Returns when this very process has ended, ours or not; reaps nothing."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        if is_there(pid, began):  # else its number is another's by now
+            await exited(pidfd)
+    finally:
+        os.close(pidfd)
+
+
 async def wait(pid: int) -> int:
     """The exit code of a child, which is reaped. Raises ChildProcessError for what is no child of ours."""
     try:
@@ -149,9 +162,18 @@ def age() -> float:
 
 def is_alive(pid: int, began: int) -> bool:
     """Whether this very process runs still; a zombie does not."""
+    return _state(pid, began) not in (b"", b"Z", b"X")
+
+
+def is_there(pid: int, began: int) -> bool:
+    """Whether this very process runs still, or has ended and nobody has reaped it."""
+    return _state(pid, began) != b""
+
+
+def _state(pid: int, began: int) -> bytes:
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
-        return False
+        return b""
     fields = stat[stat.rindex(b")") + 2 :].split()
-    return int(fields[19]) == began and fields[0] not in (b"Z", b"X")
+    return fields[0] if int(fields[19]) == began else b""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fairlead.host import cgroup2, namespaces, process
-from fairlead.runtime.crun.runtime import exit_code
+from fairlead.runtime import exits
 from fairlead.runtime.interface import (
     ContainerRecord,
     ContainerSpec,
@@ -47,11 +47,11 @@ def fork(zygote: Path, request: dict[str, object], stdout: int, stderr: int) -> 
 class PartRuntime:
     """As the runtime proper, for containers of the image above."""
 
-    def __init__(self, run_dir: Path, zygote: Path, exits: Path, records: Records, network: str) -> None:
+    def __init__(self, run_dir: Path, zygote: Path, exits_dir: Path, records: Records, network: str) -> None:
         """`network`: the path of the node's network namespace."""
         self._run = run_dir / "parts"
         self._zygote = zygote
-        self._exits = exits
+        self._exits = exits_dir
         self._records = records
         self._network = network
         folder = cgroup2.of_node()
@@ -122,11 +122,11 @@ class PartRuntime:
             if not record.part:
                 continue
             if record.finished_at is None:
-                if process.is_alive(record.pid, record.began):
+                if process.is_there(record.pid, record.began):
                     self._pumps[record.id] = Pump(self._run / record.id, Path(record.log_path))
                     self._watch(record)
                 else:
-                    self._finish(record)
+                    self._finish(record, exits.exit_code(self._exits, record.pid, record.created_at))
             found.append(record)
         return found
 
@@ -137,20 +137,12 @@ class PartRuntime:
         task.add_done_callback(self._tasks.discard)
 
     async def _wait(self, record: ContainerRecord) -> None:
-        try:
-            pidfd = os.pidfd_open(record.pid)
-        except ProcessLookupError:
-            pidfd = -1
-        if pidfd >= 0:
-            try:
-                await process.exited(pidfd)
-            finally:
-                os.close(pidfd)
-        self._finish(record)
+        await process.gone(record.pid, record.began)
+        self._finish(record, await exits.told(self._exits, record.pid, record.created_at))
         self.exited(record)
 
-    def _finish(self, record: ContainerRecord) -> None:
-        record.exit_code = exit_code(record.pid, self._exits)
+    def _finish(self, record: ContainerRecord, code: int | None) -> None:
+        record.exit_code = exits.UNKNOWN if code is None else code
         record.finished_at = time.time()
         record.reason = "Completed" if record.exit_code == 0 else "Error"
         if (pump := self._pumps.pop(record.id, None)) is not None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fairlead.host import libc, namespaces, process
+from fairlead.runtime import exits
 from fairlead.runtime.crun import spec as oci
 from fairlead.runtime.images.store import ImageStore
 from fairlead.runtime.interface import (
@@ -40,10 +41,10 @@ MOST_MESSAGE = 4096  # bytes of a termination message
 class CrunRuntime:
     """`run_dir` for what a reboot may forget, `state_dir` for what containers write. Records are shared with others."""
 
-    def __init__(self, run_dir: Path, state_dir: Path, exits: Path, images: ImageStore, records: Records) -> None:
+    def __init__(self, run_dir: Path, state_dir: Path, exits_dir: Path, images: ImageStore, records: Records) -> None:
         self._run = run_dir
         self._state = state_dir
-        self._exits = exits
+        self._exits = exits_dir
         self._images = images
         self._records = records
         self._pumps: dict[str, Pump] = {}
@@ -211,8 +212,8 @@ class CrunRuntime:
             if record.part:
                 continue
             if record.finished_at is None and record.pid:
-                if not process.is_alive(record.pid, record.began):
-                    self._finish(record)
+                if not process.is_there(record.pid, record.began):
+                    self._finish(record, exits.exit_code(self._exits, record.pid, record.created_at))
                 else:
                     bundle = self._run / "bundles" / record.id
                     self._pumps[record.id] = Pump(bundle, Path(record.log_path))
@@ -230,20 +231,12 @@ class CrunRuntime:
         task.add_done_callback(self._tasks.discard)
 
     async def _wait(self, record: ContainerRecord) -> None:
-        try:
-            pidfd = -1 if record.began == GONE else os.pidfd_open(record.pid)
-        except ProcessLookupError:
-            pidfd = -1
-        if pidfd >= 0:
-            try:
-                await process.exited(pidfd)
-            finally:
-                os.close(pidfd)
-        self._finish(record)
+        await process.gone(record.pid, record.began)
+        self._finish(record, await exits.told(self._exits, record.pid, record.created_at))
         self.exited(record)
 
-    def _finish(self, record: ContainerRecord) -> None:
-        record.exit_code = exit_code(record.pid, self._exits)
+    def _finish(self, record: ContainerRecord, code: int | None) -> None:
+        record.exit_code = exits.UNKNOWN if code is None else code
         record.finished_at = time.time()
         record.reason = "Completed" if record.exit_code == 0 else "Error"
         record.message = _text(self._state / record.id / "termination-log")[:MOST_MESSAGE]
@@ -349,21 +342,6 @@ class CrunRuntime:
 
     def _crun(self, *options: str) -> list[str]:
         return ["crun", f"--root={self._run / 'crun'}", "--cgroup-manager=disabled", *options]
-
-
-def exit_code(pid: int, exits: Path) -> int:
-    """Of a process that has ended: our child, or a child of the process above us, which writes down what it reaps."""
-    try:
-        return process.reap(pid)
-    except ChildProcessError:
-        pass
-    path = exits / str(pid)
-    for _ in range(20):
-        try:
-            return int(path.read_text())
-        except (OSError, ValueError):
-            time.sleep(0.005)
-    return 137  # it ended while nobody looked: as if killed
 
 
 def _console() -> tuple[socket.socket, str]:
