@@ -6,6 +6,8 @@ Source: kubelet `kubelet_pods.go` (getPhase, generateAPIPodStatus) and `status/g
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from fairlead.api import time as api_time
 from fairlead.api.types.core import Container, ContainerStatus, Pod, PodIP, PodStatus
 from fairlead.api.types.meta import Condition
@@ -23,7 +25,8 @@ class Node:
 
 
 def status_of(pod: Pod, observed: Observed, plan: Plan, node: Node, now: float) -> PodStatus:
-    """The whole status. Conditions keep the time of their last change from `pod.status`, the status told last."""
+    """The whole status, but for conditions that others set. Ours keep the time of their last change from `pod.status`,
+    the status told last."""
     spec = pod.spec
     scheme = node.runtime
     init = container_status.of_containers(pod, spec.init_containers, observed, plan.waiting, scheme)
@@ -50,6 +53,14 @@ def status_of(pod: Pod, observed: Observed, plan: Plan, node: Node, now: float) 
         container_statuses=regular,
         qos_class=pod.status.qos_class or qos.of(spec),
     )
+
+
+def told_before(pod: Pod, told: PodStatus) -> PodStatus:
+    """What this node told last, which a pod from a watch may not show yet, with the conditions that others set, such as
+    those of readiness gates (KEP-580)."""
+    ours = {condition.type for condition in told.conditions}
+    others = [condition for condition in pod.status.conditions if condition.type not in ours]
+    return msgspec.structs.replace(told, conditions=[*told.conditions, *others])
 
 
 def _settled(pod: Pod) -> str | None:

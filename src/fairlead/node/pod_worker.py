@@ -129,7 +129,7 @@ class PodWorker:
         """The status, where it has changed. A pod that is gone or another one by now is nobody's business."""
         node = pod_status.Node(self._agent.options.node_ips, "crun")
         if self._told is not None:
-            self.pod.status = self._told
+            self.pod.status = pod_status.told_before(self.pod, self._told)
         status = pod_status.status_of(self.pod, self._observed(), planned, node, now)
         if self._told == status:
             return
@@ -137,7 +137,7 @@ class PodWorker:
         body = {"metadata": {"uid": metadata.uid}, "status": _complete(status)}
         try:
             await self._agent.client.patch(
-                "pods", metadata.name, metadata.namespace, body, subresource="status", type=Pod
+                "pods", metadata.name, metadata.namespace, body, kind="strategic", subresource="status", type=Pod
             )
         except ApiError as error:
             if not (error.is_not_found or error.is_conflict):
@@ -481,9 +481,13 @@ def _run_of(record: ContainerRecord) -> Run:
 
 
 def _complete(status: PodStatus) -> dict[str, Any]:
-    """As a merge patch that replaces what was told before."""
+    """As a strategic merge patch that replaces what was told before, and leaves others' conditions alone."""
     empty: dict[str, Any] = dict.fromkeys(("message", "reason", "podIP", "podIPs"))
     built: dict[str, Any] = msgspec.to_builtins(status)
+    for replaced in ("podIPs", "hostIPs"):
+        if replaced in built:
+            built[replaced].append({"$patch": "replace"})
+    built["conditions"] = [{"reason": None, "message": None} | condition for condition in built["conditions"]]
     return empty | built
 
 

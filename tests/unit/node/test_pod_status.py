@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from fairlead.api.types.core import Pod, PodStatus
+from fairlead.api.types.meta import Condition
 from fairlead.node.backoff import BackOff
 from fairlead.node.observed import Failure, Observed
 from fairlead.node.plan import plan
-from fairlead.node.pod_status import Node, status_of
+from fairlead.node.pod_status import Node, status_of, told_before
 from tests.unit.node.pods import NOW, exited, init, observed, pod, running
 
 NODE = Node(("192.168.109.101",), "crun")
@@ -149,6 +150,16 @@ def test_readiness_gates_hold_a_pod_back() -> None:
     assert conditions(told)["Ready"] == ("False", "ReadinessGatesNotReady")
     message = 'corresponding condition of pod readiness gate "example.com/lb" does not exist.'
     assert told.conditions[2].message == message
+
+
+def test_a_readiness_gate_opens_by_a_condition_that_another_sets() -> None:
+    spec = pod(readinessGates=[{"conditionType": "example.com/lb"}])
+    told = status(spec, observed(running()))
+    spec.status = PodStatus(conditions=[Condition("Ready", "Unknown"), Condition("example.com/lb", "True")])
+    spec.status = told_before(spec, told)
+    later = status(spec, observed(running()))
+    assert conditions(later)["Ready"] == ("True", "")
+    assert "example.com/lb" not in conditions(later)  # not ours to tell
 
 
 def test_a_condition_keeps_the_time_of_its_last_change() -> None:
