@@ -1,12 +1,13 @@
 """Pods beyond the chapter: several containers, volumes, probes, restarts, what goes wrong, and streams into them."""
 
+import base64
 import json
 from typing import Any
 
 import pytest
 
 from tests.e2e.kubectl import Kubectl
-from tests.e2e.machine import eventually
+from tests.e2e.machine import Machine, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -160,6 +161,37 @@ def test_what_fails_is_started_again_later_and_later(newest: Kubectl) -> None:
     eventually(lambda: events(newest, "crash").index("Back-off restarting failed container c in pod crash_dev("))
 
 
+def test_a_readiness_gate_keeps_a_pod_out_of_its_service_until_another_opens_it(newest: Kubectl) -> None:
+    gated = pod("gated", readinessGates=[{"conditionType": "example.com/lb"}])
+    gated["metadata"]["labels"] = {"app": "gated"}
+    create(newest, gated)
+    newest("create service clusterip gated -n dev --tcp=80").ok()
+    newest("wait --for=condition=ContainersReady pod/gated -n dev --timeout=20s").ok()
+
+    def addresses() -> tuple[int, int]:
+        subset = json.loads(newest("get endpoints gated -n dev -o json").ok().out)["subsets"][0]
+        return len(subset.get("addresses", [])), len(subset.get("notReadyAddresses", []))
+
+    def leads(*, ready: int) -> None:
+        assert addresses() == (ready, 1 - ready)
+
+    def gate(state: str) -> None:
+        conditions = [{"type": "example.com/lb", "status": state}]
+        patch = json.dumps({"status": {"conditions": conditions}})
+        newest.argv("patch", "pod", "gated", "-n", "dev", "--subresource=status", "-p", patch).ok()
+
+    eventually(lambda: leads(ready=0))
+    gate("True")
+    eventually(lambda: leads(ready=1))
+    told = {each["type"]: each for each in status(newest, "gated")["conditions"]}
+    assert told["Ready"]["status"] == told["example.com/lb"]["status"] == "True"
+    assert "reason" not in told["Ready"]
+    gate("False")
+    eventually(lambda: leads(ready=0))
+    assert "gated   1/1     Running" in newest("get pod gated -n dev").ok().out
+    assert "READINESS GATES" in newest("get pod gated -n dev -o wide").ok().out
+
+
 @pytest.mark.parametrize(
     ("policy", "code", "phase"), [("Never", 0, "Succeeded"), ("Never", 7, "Failed"), ("OnFailure", 0, "Succeeded")]
 )
@@ -246,6 +278,30 @@ def test_a_forwarded_port_leads_into_the_pod(newest: Kubectl) -> None:
         "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.2; curl -s localhost:18080 && break; done; kill $!"
     )
     assert "Welcome to nginx" in newest.machine.on_node("master", "sh", "-c", script).out
+
+
+def test_a_page_in_a_browser_reads_logs_and_watches_over_websocket_with_a_token(
+    newest: Kubectl, cluster: Machine
+) -> None:
+    create(newest, pod("talks", container={"command": ["sh", "-c", "echo heard; exec sleep 1000"]}))
+    newest("create rolebinding reads -n dev --clusterrole=view --serviceaccount=dev:default").ok()
+    ready(newest, "talks")
+    token = newest("create token default -n dev").ok().out.strip()
+    offered = "base64url.bearer.authorization.k8s.io." + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+    server = newest("config view --minify -o jsonpath={.clusters[0].cluster.server}").ok().out
+
+    def dial(path: str) -> str:
+        headers = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"]
+        headers += [f"Sec-WebSocket-Key: {'A' * 22}==", f"Sec-WebSocket-Protocol: {offered}, binary.k8s.io"]
+        options = [option for header in headers for option in ("-H", header)]
+        url = f"{server}/api/v1/namespaces/dev/pods{path}"
+        curl = ["curl", "-sikN", "--http1.1", "--max-time", "2", *options, url]
+        return cluster.run(["sh", "-c", '"$@" | tr -cd "[:print:]\\n"', "sh", *curl]).out
+
+    answer = dial("/talks/log")
+    assert answer.startswith("HTTP/1.1 101 Switching Protocols")
+    assert "heard" in answer
+    assert '{"type":"ADDED"' in dial("?watch=true&timeoutSeconds=1")
 
 
 def test_logs_are_followed_to_the_end(newest: Kubectl) -> None:

@@ -1,6 +1,7 @@
 """Authentication: a client certificate, a ServiceAccount's token, or nobody."""
 
 from fairlead.api.status import unauthorized
+from fairlead.apiserver import websockets
 from fairlead.apiserver.tokens import Tokens
 from fairlead.apiserver.users import ANONYMOUS, AUTHENTICATED, User
 from fairlead.http.server import Peer, Request
@@ -17,6 +18,8 @@ def authenticate(request: Request, tokens: Tokens) -> User:
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return tokens.verify(token.strip())
+    if (offered := websockets.token(request)) is not None:
+        return tokens.verify(offered)
     if authorization:
         raise unauthorized()
     return ANONYMOUS

@@ -14,7 +14,7 @@ from fairlead.api.status import ApiError, bad_request, internal, not_found
 from fairlead.apiserver.registry import Registry
 from fairlead.http.client import HttpClient
 from fairlead.http.duplex import Duplex
-from fairlead.http.server import Request, Response, Stream, StreamWriter, Upgrade
+from fairlead.http.server import Request, Stream, StreamWriter, Upgrade
 
 Json = dict[str, Any]
 
@@ -58,7 +58,7 @@ class Kubelets:
                 return f"https://{host}:{port}"
         raise internal(f"node {node} has no address yet")
 
-    async def stream(self, node: str, path: str, query: list[tuple[str, str]], request: Request) -> Stream | Response:
+    async def stream(self, node: str, path: str, query: list[tuple[str, str]], request: Request) -> Stream:
         """A GET whose answer is passed on as it comes."""
         client = HttpClient(self.address(node), ssl=self._tls)
         target = f"{path}?{urlencode(query)}" if query else path

@@ -18,6 +18,11 @@ class Duplex:
         self._writable = asyncio.Event()
         self._writable.set()
 
+    @property
+    def buffered(self) -> int:
+        """Bytes that were written and that the peer has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
     async def read(self) -> bytes:
         """What has arrived, at least one byte; b"" once the peer has closed."""
         while not self._chunks:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote
 
 import httptools
@@ -80,8 +80,20 @@ class Response:
     headers: Headers = field(default_factory=list)
 
 
-class StreamWriter:
-    """Writes chunks of one response. What a slow reader has not taken yet is `buffered`, in bytes."""
+class StreamWriter(Protocol):
+    """Writes pieces of one response. What a slow reader has not taken yet is `buffered`, in bytes."""
+
+    @property
+    def buffered(self) -> int: ...
+
+    def write(self, data: bytes) -> None:
+        """One piece, sent at once. Nothing happens when the peer is gone: the producer is being cancelled then."""
+
+    async def drain(self) -> None: ...
+
+
+class _Chunks:
+    """The pieces are chunks (RFC 9112, 7.1)."""
 
     def __init__(self, connection: "_Connection") -> None:
         self._connection = connection
@@ -92,7 +104,6 @@ class StreamWriter:
         return 0 if transport is None else transport.get_write_buffer_size()
 
     def write(self, data: bytes) -> None:
-        """One chunk, sent at once. Nothing happens when the peer is gone: the producer is being cancelled then."""
         transport = self._connection.transport
         if data and transport is not None and not transport.is_closing():
             transport.write(b"%x\r\n%b\r\n" % (len(data), data))
@@ -273,7 +284,7 @@ class _Connection(asyncio.Protocol):
 
     async def _stream(self, answer: Stream, transport: asyncio.Transport) -> bool:
         try:
-            await answer.produce(StreamWriter(self))
+            await answer.produce(_Chunks(self))
         except asyncio.CancelledError:
             return False
         except Exception:

@@ -12,6 +12,7 @@ import msgspec
 
 from fairlead.api.resources import NODES, PODS
 from fairlead.api.status import ApiError, bad_request, forbidden, not_found, path_not_found
+from fairlead.http import websocket
 from fairlead.http.duplex import Duplex
 from fairlead.http.server import Request, Response, Stream, StreamWriter, Upgrade
 from fairlead.node import streams
@@ -19,7 +20,7 @@ from fairlead.node.agent import Agent
 from fairlead.node.logs.lines import OptionError, Options
 from fairlead.node.logs.reading import read
 from fairlead.node.pod_worker import PodWorker
-from fairlead.node.streaming import channels, command, forward, websocket
+from fairlead.node.streaming import channels, command, forward
 from fairlead.runtime.interface import ContainerRecord, Process
 
 Answer = Response | Stream | Upgrade
@@ -136,7 +137,7 @@ class KubeletServer:
                     raise bad_request(f"none of the subprotocols {offered} is known")
                 ports = [int(port) for text in request.query.get("ports", []) for port in text.split(",")]
                 session, name = forward.ChannelSession(protocol, ports), protocol.name
-            headers = _websocket_headers(request, name)
+            headers = websocket.handshake(request.headers.get("sec-websocket-key", ""), name)
         else:
             session = forward.SpdySession()
             headers = _spdy_headers(forward.PROTOCOL)
@@ -162,7 +163,7 @@ def _upgrade(request: Request, wanted: command.Wanted, start: Callable[[], Await
         if protocol is None:
             raise bad_request("none of the offered subprotocols is known")
         session = command.WebSocketSession(protocol, wanted)
-        headers = _websocket_headers(request, protocol.name)
+        headers = websocket.handshake(request.headers.get("sec-websocket-key", ""), protocol.name)
     else:
         chosen = command.choose_spdy(_offered(request, "x-stream-protocol-version"))
         if chosen is None:
@@ -178,15 +179,6 @@ def _upgrade(request: Request, wanted: command.Wanted, start: Callable[[], Await
 
 def _offered(request: Request, header: str) -> list[str]:
     return [part.strip() for part in request.headers.get(header, "").split(",") if part.strip()]
-
-
-def _websocket_headers(request: Request, protocol: str) -> list[tuple[str, str]]:
-    headers = [
-        ("Upgrade", "websocket"),
-        ("Connection", "Upgrade"),
-        ("Sec-WebSocket-Accept", websocket.accept_key(request.headers.get("sec-websocket-key", ""))),
-    ]
-    return [*headers, ("Sec-WebSocket-Protocol", protocol)] if protocol else headers
 
 
 def _spdy_headers(protocol: str) -> list[tuple[str, str]]:

@@ -11,8 +11,9 @@ import termios
 from collections.abc import Awaitable, Callable
 
 from fairlead.host import namespaces, process
+from fairlead.http import websocket
 from fairlead.http.duplex import Duplex
-from fairlead.node.streaming import command, forward, spdy, websocket
+from fairlead.node.streaming import command, forward, spdy
 from fairlead.node.streaming.resize import Resized
 from fairlead.runtime.interface import Process
 

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fairlead.api.status import bad_request
+from fairlead.apiserver import websockets
 from fairlead.apiserver.admission.webhooks import CONNECT, asked
 from fairlead.apiserver.call import Call
 from fairlead.http.server import Response, Stream, Upgrade
@@ -14,13 +15,15 @@ STREAMS = ("stdin", "stdout", "stderr", "tty")
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
-async def log(call: Call) -> Response | Stream:
+async def log(call: Call) -> Response | Stream | Upgrade:
     pod = _pod(call)
     container = _container(call, pod)
     node = pod["spec"].get("nodeName")
     if not node:
         return Response(200, b"", "text/plain")
-    return await call.api.kubelets.stream(node, _path("containerLogs", call, container), _query(call), call.request)
+    path = _path("containerLogs", call, container)
+    answer = await call.api.kubelets.stream(node, path, _query(call), call.request)
+    return websockets.log(call.request, answer) if websockets.is_asked(call.request) else answer
 
 
 async def execute(call: Call) -> Upgrade:

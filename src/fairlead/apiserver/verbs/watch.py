@@ -8,20 +8,22 @@ from typing import Any
 import msgspec
 
 from fairlead.api.status import bad_request, expired
+from fairlead.apiserver import websockets
 from fairlead.apiserver.answers import as_table, partial
 from fairlead.apiserver.call import Call
 from fairlead.apiserver.entry import Entry
 from fairlead.apiserver.verbs.matching import matcher, prefix
 from fairlead.apiserver.watchcache import Event
-from fairlead.http.server import Response, Stream, StreamWriter
+from fairlead.http.server import Stream, StreamWriter, Upgrade
 
 SLOWEST = 16 << 20  # bytes that a watcher may be behind before it is dropped
 BOOKMARK_SECONDS = 60.0
 SHORTEST_SECONDS = 1800  # a watch without `timeoutSeconds` ends after once to twice this
 
 
-async def watch(call: Call) -> Response | Stream:
-    return Stream(_Watch(call).run)
+async def watch(call: Call) -> Stream | Upgrade:
+    stream = Stream(_Watch(call).run)
+    return websockets.events(call.request, stream) if websockets.is_asked(call.request) else stream
 
 
 class _Watch:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from fairlead.node.streaming.websocket import Message, Opcode, RemoteProtocolError, encode
+from fairlead.http.websocket import Message, Opcode, RemoteProtocolError, encode
 
 STDIN: Final = 0
 STDOUT: Final = 1

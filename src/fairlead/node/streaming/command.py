@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from fairlead.node.streaming import channels, spdy, websocket
+from fairlead.http import websocket
+from fairlead.node.streaming import channels, spdy
 from fairlead.node.streaming.resize import Resized, ResizeReader
 
 Json = dict[str, Any]

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from fairlead.node.streaming import channels, spdy, websocket
+from fairlead.http import websocket
+from fairlead.node.streaming import channels, spdy
 
 PROTOCOL: Final = "portforward.k8s.io"
 

@@ -73,6 +73,12 @@ def accept_key(key: str) -> str:
     return base64.b64encode(hashlib.sha1(key.strip().encode() + _GUID, usedforsecurity=False).digest()).decode()
 
 
+def handshake(key: str, protocol: str) -> list[tuple[str, str]]:
+    """The headers of an answer that accepts; `protocol`: what was chosen of the subprotocols offered, or ""."""
+    headers = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept_key(key))]
+    return [*headers, ("Sec-WebSocket-Protocol", protocol)] if protocol else headers
+
+
 def encode(opcode: Opcode, data: bytes) -> bytes:
     """One unfragmented, unmasked frame, as servers send."""
     length = len(data)
