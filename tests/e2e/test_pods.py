@@ -314,6 +314,25 @@ def test_logs_are_followed_to_the_end(newest: Kubectl) -> None:
     assert newest("logs counts -n dev --tail=1 --timestamps").ok().out.endswith("Z 3\n")
 
 
+def test_a_pod_in_its_nodes_network_may_listen_where_people_do(newest: Kubectl) -> None:
+    listen = " ".join(f"listen {port};" for port in (8080, 8081, 8181, 8443))
+    settings = f"daemon off; user root; events {{}} http {{ server {{ {listen} }} }}"
+    serve = f"echo '{settings}' > /n.conf; exec nginx -c /n.conf"
+    probe = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
+    container = {"command": ["sh", "-c", serve], "readinessProbe": probe}
+    create(newest, pod("hosted", hostNetwork=True, container=container))
+    ready(newest, "hosted")
+
+
+def test_a_nodes_log_files_are_read_through_it(newest: Kubectl) -> None:
+    create(newest, pod("wrote", container={"command": ["sh", "-c", "echo written; exec sleep 1000"]}))
+    ready(newest, "wrote")
+    node, uid = newest("get pod wrote -n dev -o jsonpath={.spec.nodeName},{.metadata.uid}").ok().out.split(",")
+    logs = f"/api/v1/nodes/{node}/proxy/logs"
+    assert '<a href="pods/">' in newest(f"get --raw {logs}/").ok().out
+    assert "written" in newest(f"get --raw {logs}/pods/dev_wrote_{uid}/c/0.log").ok().out
+
+
 def test_a_pod_is_given_its_grace(newest: Kubectl) -> None:
     create(newest, pod("slow", terminationGracePeriodSeconds=2, container={
         "command": ["sh", "-c", "trap 'echo asked' TERM; while true; do sleep 0.1; done"],

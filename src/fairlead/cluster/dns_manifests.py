@@ -13,12 +13,14 @@ NAMESPACE = "kube-system"
 LABELS = {"k8s-app": "kube-dns"}
 RBAC = "rbac.authorization.k8s.io"
 
-# Nodes have no way out, so there is nobody to forward to; probes need the node's own address, not every one.
+# Nodes have no way out, so there is nobody to forward to; probes need the node's own address, not every one. It has the
+# node's network, so CoreDNS's own 8080 and 8181 are left to pods that want them there.
+HEALTH, READY = 10054, 10055
 COREFILE = f"""\
 .:53 {{
     errors
-    health {{$POD_IP}}:8080
-    ready {{$POD_IP}}:8181
+    health {{$POD_IP}}:{HEALTH}
+    ready {{$POD_IP}}:{READY}
     kubernetes {DOMAIN} in-addr.arpa ip6.arpa {{
         pods insecure
         fallthrough in-addr.arpa ip6.arpa
@@ -96,9 +98,9 @@ def _daemons(plan: AddressPlan) -> Json:
             {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
             {"name": "metrics", "containerPort": 9153, "protocol": "TCP"},
         ],
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 1},
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": READY}, "periodSeconds": 1},
         "livenessProbe": {
-            "httpGet": {"path": "/health", "port": 8080},
+            "httpGet": {"path": "/health", "port": HEALTH},
             "initialDelaySeconds": 60,
             "failureThreshold": 5,
         },
