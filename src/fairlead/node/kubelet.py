@@ -17,6 +17,7 @@ from fairlead.http.duplex import Duplex
 from fairlead.http.server import Request, Response, Stream, StreamWriter, Upgrade
 from fairlead.node import streams
 from fairlead.node.agent import Agent
+from fairlead.node.logs import files
 from fairlead.node.logs.lines import OptionError, Options
 from fairlead.node.logs.reading import read
 from fairlead.node.pod_worker import PodWorker
@@ -47,6 +48,10 @@ class KubeletServer:
                 pods = [worker.pod for worker in self._agent.workers.values()]
                 body = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods}
                 return Response(200, msgspec.json.encode(body))
+            case ["logs", *_]:
+                return files.answer(
+                    Path(self._agent.options.state_dir) / "logs", request.path.partition("/logs")[2][1:]
+                )
             case ["containerLogs", namespace, pod, container]:
                 return self._logs(request, self._worker(namespace, pod), container)
             case ["exec", namespace, pod, container]:
