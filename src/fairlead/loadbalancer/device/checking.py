@@ -26,9 +26,14 @@ class Checking:
         self._targets: dict[str, dict[str, Target]] = {}  # owner → node → what to ask
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._health: dict[tuple[str, str], Health] = {}
+        self._fell: dict[tuple[str, str], float] = {}
 
     def state(self, owner: str, node: str) -> State:
         return self._health.get((owner, node), Health()).state
+
+    def fell(self, owner: str) -> dict[str, float]:
+        """Node → when it was found not to be well any more, of those that were."""
+        return {node: self._fell[owner, node] for node in self._targets.get(owner, ()) if (owner, node) in self._fell}
 
     def want(self, owner: str, targets: Mapping[str, Target]) -> None:
         """Exactly these."""
@@ -36,6 +41,7 @@ class Checking:
         for node, target in before.items():
             if targets.get(node) != target:
                 self._health.pop((owner, node), None)
+                self._fell.pop((owner, node), None)
                 self._tasks.pop((owner, node)).cancel()
         for node, target in targets.items():
             if before.get(node) != target:
@@ -57,6 +63,8 @@ class Checking:
             outcome = await ask(target)
             health = self._health[owner, node] = after(before, outcome)
             if health.state is not before.state:
+                if before.state is State.WELL:
+                    self._fell[owner, node] = time.monotonic()
                 self._changed(owner, node, health.state)
             eager = health.state is not State.WELL and time.monotonic() < eager_until
             await asyncio.sleep(AGAIN / 2 if eager else wait(health, len(self._tasks)))

@@ -5,6 +5,7 @@ import logging
 
 from fairlead.loadbalancer.device.apply import Device, DeviceError
 from fairlead.loadbalancer.device.checking import Checking, Target
+from fairlead.loadbalancer.device.eligible import eligible
 from fairlead.loadbalancer.device.health import PATIENCE, State
 from fairlead.loadbalancer.device.plan import Changes, Planner
 from fairlead.loadbalancer.model import Balanced
@@ -124,19 +125,13 @@ class DeviceServing:
         return changes
 
     def _serving(self, key: str = PROXY) -> list[str]:
-        """Nodes that may have new connections, to a Service with the policy Local or else to any. If none is well:
-        those that nobody said no for, or else that are there, as they know best what to say."""
+        """Nodes that may have new connections, to a Service with the policy Local or else to any."""
 
         def states(check: str) -> dict[str, State]:
             return {name: self._checking.state(check, name) for name in self._nodes}
 
-        proxies, own = states(PROXY), states(key)
         staying = [name for name in self._nodes if name not in self._leaving]
-        alive = [name for name in staying if proxies[name] is not State.DEAD]
-        for hope in ({State.WELL}, {State.ABSENT, State.UNKNOWN}):
-            if found := [name for name in alive if own[name] in hope]:
-                return found
-        return alive or staying
+        return eligible(staying, states(PROXY), states(key), {} if key == PROXY else self._checking.fell(key))
 
     def _want_all_checks(self) -> None:
         self._checking.want(PROXY, self._targets(self._health_port))
