@@ -8,6 +8,8 @@ import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from fairlead.services.trimmed import TrimmedEndpoint
+
 BEAT = 0.4  # seconds between two signs of life of a node
 SILENT = 1.2  # seconds without one: it is dead
 FENCED = 0.9  # seconds without being heard ourselves: by then nobody may answer who others believe dead
@@ -53,5 +55,9 @@ def lease_name(address: str) -> str:
     return f"{name}0" if name.endswith("-") else name
 
 
-def with_endpoints(nodes: Iterable[str | None]) -> frozenset[str]:
-    return frozenset(node for node in nodes if node)
+def with_endpoints(endpoints: Iterable[TrimmedEndpoint]) -> frozenset[str]:
+    """Nodes that serve where the policy is Local: those with ready endpoints; or else those whose endpoints end, which
+    are served until then (KEP-1669)."""
+    known = [(each.node_name, each.conditions) for each in endpoints if each.node_name]
+    ready = frozenset(node for node, conditions in known if conditions.ready is not False)
+    return ready or frozenset(node for node, conditions in known if conditions.serving and conditions.terminating)

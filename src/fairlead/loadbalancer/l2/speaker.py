@@ -203,8 +203,7 @@ class Speaker:
         if service.spec.external_traffic_policy != "Local":
             return None
         slices = self._slices.by_index("service", service.key)
-        ready = (each for slice_ in slices for each in slice_.endpoints if each.conditions.ready is not False)
-        return with_endpoints(each.node_name for each in ready)
+        return with_endpoints(each for slice_ in slices for each in slice_.endpoints)
 
 
 def _version(lease: Lease) -> int:

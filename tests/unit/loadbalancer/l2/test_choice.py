@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.loadbalancer.l2.choice import SILENT, Members, holder, lease_name
+from fairlead.loadbalancer.l2.choice import SILENT, Members, holder, lease_name, with_endpoints
+from fairlead.services.trimmed import Conditions, TrimmedEndpoint
 
 NODES = st.sets(st.sampled_from(["a", "b", "c", "d"]))
 
@@ -43,3 +44,16 @@ def test_names_of_leases_are_names_of_objects(address: str) -> None:
     name = lease_name(address)
     assert name[-1].isalnum()
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
+
+
+def test_nodes_whose_endpoints_end_serve_where_there_are_no_others() -> None:
+    ready, ending = Conditions(ready=True), Conditions(ready=False, serving=True, terminating=True)
+    ill = Conditions(ready=False, serving=False, terminating=True)
+
+    def nodes(*found: tuple[str | None, Conditions]) -> str:
+        endpoints = [TrimmedEndpoint(node_name=node, conditions=conditions) for node, conditions in found]
+        return "".join(sorted(with_endpoints(endpoints)))
+
+    assert nodes(("a", ready), ("b", Conditions()), ("c", ending), ("d", ill), (None, ready)) == "ab"
+    assert nodes(("c", ending), ("d", ill), ("e", Conditions(ready=False, serving=True))) == "c"
+    assert nodes(("d", ill)) == ""
