@@ -43,7 +43,7 @@ def service_states(draw: st.DrawFn) -> tuple[ServicePort, ...]:
     return tuple(ports)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=24, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(states=st.lists(service_states(), min_size=2, max_size=6))
 @pytest.mark.parametrize("mode", sorted(MODES.keys() - {"ipvs"}))  # which tests/ipvs does, with fewer starts
 def test_step_by_step_comes_to_what_starting_over_makes(
