@@ -283,7 +283,7 @@ def test_a_forwarded_port_leads_into_the_pod(newest: Kubectl) -> None:
 def test_a_page_in_a_browser_reads_logs_and_watches_over_websocket_with_a_token(
     newest: Kubectl, cluster: Machine
 ) -> None:
-    create(newest, pod("talks", container={"command": ["sh", "-c", "echo heard; exec sleep 1000"]}))
+    create(newest, pod("talks", container={"command": ["sh", "-c", "echo heard; " + SLEEP[2]]}))
     newest("create rolebinding reads -n dev --clusterrole=view --serviceaccount=dev:default").ok()
     ready(newest, "talks")
     token = newest("create token default -n dev").ok().out.strip()
@@ -325,7 +325,7 @@ def test_a_pod_in_its_nodes_network_may_listen_where_people_do(newest: Kubectl) 
 
 
 def test_a_nodes_log_files_are_read_through_it(newest: Kubectl) -> None:
-    create(newest, pod("wrote", container={"command": ["sh", "-c", "echo written; exec sleep 1000"]}))
+    create(newest, pod("wrote", container={"command": ["sh", "-c", "echo written; " + SLEEP[2]]}))
     ready(newest, "wrote")
     node, uid = newest("get pod wrote -n dev -o jsonpath={.spec.nodeName},{.metadata.uid}").ok().out.split(",")
     logs = f"/api/v1/nodes/{node}/proxy/logs"
