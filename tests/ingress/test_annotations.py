@@ -58,7 +58,23 @@ CASES = [
     Case("app-root", {"app-root": "/app1"}, status=302, got={"location": "http://app-root.test/app1"}),
     Case("app-root-elsewhere", {"app-root": "/app1"}, url="/x", status=200),
     Case("no-ssl-redirect", {"ssl-redirect": "false"}, tls=True, status=200),
-    Case("ssl-redirect", {}, tls=True, status=308, got={"location": "https://ssl-redirect.test/"}),
+    Case("ssl-redirect", {}, tls=True, status=308, got={"location": "https://ssl-redirect.test"}),
+    Case(
+        "preserve-trailing-slash",
+        {"preserve-trailing-slash": "true"},
+        tls=True,
+        url="/x/",
+        status=308,
+        got={"location": "https://preserve-trailing-slash.test/x/"},
+    ),
+    Case(
+        "use-port-in-redirects",
+        {"use-port-in-redirects": "true"},
+        tls=True,
+        url="/x/",
+        status=308,
+        got={"location": "https://use-port-in-redirects.test:443/x"},
+    ),
     Case(
         "force-ssl-redirect",
         {"force-ssl-redirect": "true"},
@@ -138,6 +154,18 @@ CASES = [
         {"enable-cors": "true", "cors-allow-origin": "https://a.example"},
         headers={"origin": "https://evil.example"},
         got={"access-control-allow-origin": None},
+    ),
+    Case(
+        "cors-star-is-one-label",
+        {"enable-cors": "true", "cors-allow-origin": "https://*.b.example"},
+        headers={"origin": "https://x.y.b.example"},
+        got={"access-control-allow-origin": None},
+    ),
+    Case(
+        "cors-everybody-among-others",
+        {"enable-cors": "true", "cors-allow-origin": "https://a.example, *"},
+        headers={"origin": "https://a.example"},
+        got={"access-control-allow-origin": "*"},
     ),
     Case("tls-to-pods", {"backend-protocol": "HTTPS"}, status=502),
     Case("auth-missing-secret", {"auth-type": "basic", "auth-secret": "nowhere"}, status=503),
@@ -298,7 +326,7 @@ def test_somebody_else_judges(cluster: World, servers: dict[str, EchoServer]) ->
         cluster.settled(lambda: _is(cluster.client.get("http://unjudged.test/").status, 500))
         cluster.settled(lambda: _is(cluster.client.get("http://judged-who.test/x?y").status, 302))
         location = cluster.client.get("http://judged-who.test/x?y").headers["location"]
-        assert location == "http://login.test/start?rd=http%3A%2F%2Fjudged-who.test%2Fx%3Fy"
+        assert location == "http://login.test/start?rd=http://judged-who.test%2Fx%3Fy"
     finally:
         judge.answer = lambda _: (200, [("content-type", "application/json")], None)
 

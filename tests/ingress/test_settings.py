@@ -32,7 +32,11 @@ def test_a_size_holds_at_once(settings: World) -> None:
 
 
 def test_forwarded_headers_are_believed_when_they_are_to_be(settings: World) -> None:
-    told = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https", "x-forwarded-host": "outer.test"}
+    told = {
+        "x-forwarded-for": "203.0.113.9",
+        "x-forwarded-proto": "https",
+        "x-forwarded-host": "outer.test, inner.test",
+    }
 
     def seen() -> dict[str, str]:
         headers: dict[str, str] = settings.client.get("http://set.test/", headers=told).json["headers"]
@@ -44,6 +48,43 @@ def test_forwarded_headers_are_believed_when_they_are_to_be(settings: World) -> 
     settings.until(lambda: seen()["x-forwarded-for"] == "203.0.113.9")
     assert seen()["x-forwarded-proto"] == "https"
     assert seen()["x-forwarded-host"] == "outer.test"
+
+
+def test_a_redirect_leads_to_the_host_that_a_believed_proxy_was_asked_for(settings: World) -> None:
+    settings.apply(ingress("led", {"led.test": [path("one")]}, annotations={"force-ssl-redirect": "true"}))
+    told = {"x-forwarded-host": "outer.test:8443, led.test", "x-forwarded-proto": "http"}
+
+    def location() -> str | None:
+        return settings.client.get("http://led.test/x/", headers=told).headers.get("location")
+
+    settings.until(lambda: location() == "https://led.test/x")
+    write(settings, {"use-forwarded-headers": "true"})
+    settings.until(lambda: location() == "https://outer.test/x")
+
+
+@pytest.mark.parametrize(
+    ("data", "blocked", "served"),
+    [
+        ({"block-user-agents": r"~*chrome\/68\.0 safari,AlphaBot"}, {"user-agent": "A Chrome/68.0 Safari"}, {}),
+        ({"block-user-agents": "~Bot,AlphaBot"}, {"user-agent": "alphabot"}, {"user-agent": "betabot"}),
+        ({"block-referers": r"~*example\.com,qwerty"}, {"referer": "http://EXAMPLE.com/"}, {"referer": "qwerty123"}),
+        ({"block-user-agents": "~*(,AlphaBot"}, {"user-agent": "AlphaBot"}, {"user-agent": "("}),
+    ],
+    ids=["pattern", "whole texts", "pages", "beside one that is no pattern"],
+)
+def test_some_are_turned_away_from_every_host(
+    settings: World, data: dict[str, str], blocked: dict[str, str], served: dict[str, str]
+) -> None:
+    write(settings, data)
+    for host in ("set.test", "unknown.test"):
+        settings.until(lambda: settings.client.get(f"http://{host}/", headers=blocked).status == 403)  # noqa: B023
+    assert settings.client.get("http://set.test/", headers=served).status == 200
+
+
+def test_ranges_are_turned_away_from_every_host(settings: World) -> None:
+    write(settings, {"block-cidrs": f"192.0.2.0/24,{CLIENTS[0]}/32"})
+    settings.until(lambda: settings.client.get("http://set.test/", source=CLIENTS[0]).status == 403)
+    assert settings.client.get("http://set.test/", source=CLIENTS[1]).status == 200
 
 
 def test_a_reload_loses_no_request(settings: World) -> None:

@@ -53,6 +53,10 @@ class Live(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     add_headers: str = ""
     set_headers: str = ""
     buffering: bool = False
+    port_in_redirects: bool = False
+    blocked_ranges: tuple[str, ...] = ()
+    blocked_agents: tuple[str, ...] = ()
+    blocked_referers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +117,26 @@ def _live(reader: Reader, base: Live) -> Live:
             full_forwarded_for=reader.boolean("compute-full-forwarded-for"),
             add_headers=reader.reference("add-headers"),
             set_headers=reader.reference("proxy-set-headers"),
+            port_in_redirects=reader.boolean("use-port-in-redirects"),
+            blocked_ranges=reader.networks("block-cidrs"),
+            blocked_agents=_patterns(reader, "block-user-agents"),
+            blocked_referers=_patterns(reader, "block-referers"),
             log=None if (off := reader.boolean("disable-access-log")) is None else not off,
         ),
     )
+
+
+def _patterns(reader: Reader, name: str) -> tuple[str, ...]:
+    """As nginx's `map` has them: `~REGEX`, `~*REGEX` or a whole text. One that is none is told, and the others hold."""
+    found = []
+    for each in reader.words(name):
+        try:
+            re.compile(each.removeprefix("~").removeprefix("*") if each.startswith("~") else "")
+        except re.error as error:
+            reader.refuse(name, f"{each!r} is no regular expression: {error}")
+        else:
+            found.append(each)
+    return tuple(found)
 
 
 def _hsts(reader: Reader) -> str:

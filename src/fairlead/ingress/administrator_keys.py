@@ -27,7 +27,7 @@ REFUSED = {
 }
 IGNORED = frozenset({
     "access-log-params", "access-log-path", "allow-backend-server-header", "annotation-value-word-blocklist",
-    "annotations-risk-level", "block-cidrs", "block-referers", "block-user-agents", "brotli-level",
+    "annotations-risk-level", "brotli-level",
     "brotli-min-length", "brotli-types", "debug-connections", "default-type", "disable-ipv6", "disable-ipv6-dns",
     "enable-access-log-for-default-backend", "enable-aio-write", "enable-auth-access-log", "enable-multi-accept",
     "error-log-path", "forwarded-for-proxy-protocol-header", "generate-request-id", "geoip2-autoreload-in-minutes",

@@ -141,7 +141,8 @@ http {{
 {_maps()}
     map $server_port $own_port {{
         default $server_port;
-        {PASSTHROUGH_PORT} {place.https_port};
+        {PASSTHROUGH_PORT} 443;
+        {place.https_port} 443;
     }}
     map $fl_log $fl_logged {{
         default 0;

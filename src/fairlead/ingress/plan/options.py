@@ -131,6 +131,7 @@ class Options(Part, frozen=True):
     ssl_redirect: bool | None = None
     force_ssl_redirect: bool | None = None
     keep_slash: bool = False
+    port_in_redirects: bool = False
     regex: bool = False
     rewrite: Template = ()
     app_root: str = ""

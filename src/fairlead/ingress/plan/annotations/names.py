@@ -26,7 +26,8 @@ READ = frozenset({
     "session-cookie-path", "session-cookie-samesite", "session-cookie-secure", "ssl-ciphers",
     "ssl-passthrough", "ssl-redirect",
     "temporal-redirect", "temporal-redirect-code", "upstream-hash-by", "upstream-hash-by-subset",
-    "upstream-hash-by-subset-size", "upstream-vhost", "use-regex", "whitelist-source-range", "x-forwarded-prefix",
+    "upstream-hash-by-subset-size", "upstream-vhost", "use-port-in-redirects", "use-regex", "whitelist-source-range",
+    "x-forwarded-prefix",
 })  # fmt: skip
 KNOWN = READ | frozenset(WITHOUT_EFFECT)
 

@@ -49,7 +49,6 @@ WITHOUT_EFFECT = {
     "auth-keepalive-requests": "connections are always kept",
     "auth-keepalive-timeout": "connections are always kept",
     "disable-proxy-intercept-errors": "without custom-http-errors nothing is intercepted",
-    "use-port-in-redirects": "redirects have the port where it is not the scheme's own",
     "proxy-ssl-verify-depth": "see proxy-ssl-verify",
     "service-weight": "canary-weight",
     "session-cookie-hash": "ingress-nginx took it away in 0.24",

@@ -18,6 +18,7 @@ def read(reader: Reader) -> dict[str, Any]:
         "ssl_redirect": reader.boolean("ssl-redirect"),
         "force_ssl_redirect": reader.boolean("force-ssl-redirect"),
         "keep_slash": reader.boolean("preserve-trailing-slash") or False,
+        "port_in_redirects": reader.boolean("use-port-in-redirects") or False,
         "regex": bool(reader.boolean("use-regex")) or bool(rewrite),
         "rewrite": rewrite,
         "app_root": reader.text("app-root", ROOT, what="a path") or "",

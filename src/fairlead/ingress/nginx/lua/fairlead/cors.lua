@@ -2,14 +2,20 @@
 
 local _M = {}
 
+-- Whether an origin may ask, and whether every other may, too. A "*" in a name stands for one label.
 local function allowed(origins, origin)
     for _, each in ipairs(origins) do
-        if each == "*" or each == origin then
-            return true, each == "*"
+        if each == "*" then
+            return true, true
+        end
+    end
+    for _, each in ipairs(origins) do
+        if each == origin then
+            return true, false
         end
         local scheme, rest = each:match("^([^:]+://)%*(%..+)$")
         if scheme and origin:sub(1, #scheme) == scheme and origin:sub(-#rest) == rest
-            and origin:sub(#scheme + 1, -#rest - 1):find("^[%w.-]+$") then
+            and origin:sub(#scheme + 1, -#rest - 1):find("^[%w-]+$") then
             return true
         end
     end
@@ -20,8 +26,8 @@ end
 local function headers_of(cors)
     local origin = ngx.var.http_origin
     local origins = cors.origins or { "*" }
-    local star = #origins == 1 and origins[1] == "*"
-    if not star and not (origin and allowed(origins, origin)) then
+    local fits, star = allowed(origins, origin or "")
+    if not fits then
         return nil
     end
     local credentials = cors.credentials ~= false

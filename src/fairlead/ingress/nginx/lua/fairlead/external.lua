@@ -90,8 +90,8 @@ local function signin(external, location)
         return ngx.redirect(url, 302)
     end
     local var = ngx.var
-    local back = var.scheme .. "://" .. (var.http_host or "") .. var.request_uri
-    return ngx.redirect(url .. separator .. (external.redirect_param or "rd") .. "=" .. ngx.escape_uri(back), 302)
+    local back = var.scheme .. "://" .. (var.http_host or "") .. ngx.escape_uri(var.request_uri)
+    return ngx.redirect(url .. separator .. (external.redirect_param or "rd") .. "=" .. back, 302)
 end
 
 -- In the question itself.

@@ -1,10 +1,12 @@
 -- The way of a request: its site, its location, what the location asks for, an endpoint, a location that proxies.
 
+local addresses = require("fairlead.addresses")
 local balance = require("fairlead.balance")
 local body = require("fairlead.body")
 local canary = require("fairlead.canary")
 local errors = require("fairlead.errors")
 local mirror = require("fairlead.mirror")
+local patterns = require("fairlead.patterns")
 local settings = require("fairlead.settings")
 local sites = require("fairlead.sites")
 local stash = require("fairlead.stash")
@@ -14,26 +16,42 @@ local straight = require("fairlead.straight")
 local evaluated = require("fairlead.template").evaluated
 
 local _M = {}
+
+-- Of a list that each proxy on the way has lengthened.
+local function first_of(list)
+    return list:match("^%s*([^,%s]*)")
+end
+
 local NOT_FOUND = { options = {}, missing = true, name = "upstream-default-backend" }
 
--- 308 keeps the method and the body (RFC 9110, 15.4.9).
-local function redirect_to_https(location, current)
-    local host = ngx.var.host
-    if current.https_port ~= 443 then
+-- 308 keeps the method and the body (RFC 9110, 15.4.9). As ingress-nginx: to the host without a port, for behind a Service
+-- the listener's own port is nobody's business, and without a slash at the end.
+local function redirect_to_https(var, location, current)
+    local host, uri, options = var.host, var.request_uri, location.options
+    if current.use_forwarded_headers and var.http_x_forwarded_host then
+        host = first_of(var.http_x_forwarded_host):gsub(":%d+$", "")
+    end
+    if options.port_in_redirects or current.port_in_redirects then
         host = host .. ":" .. current.https_port
     end
-    local uri = ngx.var.request_uri
-    if not location.options.keep_slash and #uri > 1 and uri:sub(-1) == "/" and current.cut_slash then
+    if not options.keep_slash and uri:sub(-1) == "/" then
         uri = uri:sub(1, -2)
     end
     return ngx.redirect("https://" .. host .. uri, current.redirect_code)
+end
+
+-- The administrator turns away everybody who comes from these ranges, with these programs, by these pages.
+local function is_blocked(var, current)
+    return current.blocked_ranges and addresses.within(current.blocked_ranges, var.binary_remote_addr)
+        or current.blocked_agents and patterns.matches(current.blocked_agents, var.http_user_agent)
+        or current.blocked_referers and patterns.matches(current.blocked_referers, var.http_referer)
 end
 
 local function scheme_of(var, current)
     if current.use_forwarded_headers then
         local told = var.http_x_forwarded_proto
         if told then
-            return told:match("^%s*([^,%s]*)")
+            return first_of(told)
         end
     end
     return var.scheme
@@ -42,16 +60,16 @@ end
 -- What others before us say of the client, where they are believed.
 local function take_forwarded(var, current)
     if var.http_x_forwarded_proto then
-        var.fl_scheme = var.http_x_forwarded_proto:match("^%s*([^,%s]*)")
+        var.fl_scheme = first_of(var.http_x_forwarded_proto)
     end
     if var.http_x_forwarded_port then
-        var.fl_port = var.http_x_forwarded_port:match("^%s*([^,%s]*)")
+        var.fl_port = first_of(var.http_x_forwarded_port)
     elseif var.fl_scheme ~= var.scheme then
         var.fl_port = var.fl_scheme == "https" and "443" or "80"
     end
     if var.http_x_forwarded_host then
-        var.fl_forwarded_host = var.http_x_forwarded_host
-        var.fl_host = var.http_x_forwarded_host:match("^%s*([^,%s]*)")
+        var.fl_host = first_of(var.http_x_forwarded_host)
+        var.fl_forwarded_host = var.fl_host
     end
     if current.full_forwarded_for and var.http_x_forwarded_for then
         var.fl_forwarded_for = var.http_x_forwarded_for .. ", " .. var.realip_remote_addr
@@ -70,6 +88,10 @@ function _M.rewrite()
     straight.forget()
     store.catch_up()
     local var, ctx, current = ngx.var, ngx.ctx, settings.get()
+    if current.blocks and is_blocked(var, current) then
+        ctx.location = NOT_FOUND
+        return ngx.exit(403)
+    end
     local site = sites.find(var.host)
     if site and site.redirect_to then
         ctx.location = NOT_FOUND
@@ -81,7 +103,7 @@ function _M.rewrite()
         take_forwarded(var, current)
     end
     if location.https and scheme_of(var, current) == "http" and not sites.starts_with_any(var.uri, current.exempt) then
-        return redirect_to_https(location, current)
+        return redirect_to_https(var, location, current)
     end
     if location.steps then
         for _, step in ipairs(location.steps) do

@@ -1,5 +1,6 @@
 -- What the administrator sets that can change while nginx runs: the object "s:settings".
 
+local addresses = require("fairlead.addresses")
 local store = require("fairlead.store")
 
 local DEFAULT = {
@@ -21,8 +22,14 @@ local inherit = { __index = DEFAULT }
 
 local function prepare(settings)
     setmetatable(settings, inherit)
+    settings.blocked_ranges = settings.blocked_ranges and addresses.prepare(settings.blocked_ranges)
+    settings.blocks = settings.blocked_ranges or settings.blocked_agents or settings.blocked_referers
     settings.straight = not (
-        settings.use_forwarded_headers or settings.external or settings.set_headers or settings.add_headers
+        settings.use_forwarded_headers
+        or settings.external
+        or settings.set_headers
+        or settings.add_headers
+        or settings.blocks
     )
     settings.timed = settings.connect_timeout ~= 5 or settings.send_timeout ~= 60 or settings.read_timeout ~= 60
 end
