@@ -32,7 +32,7 @@ def network_of(family: Family, mode: str) -> Network:
 @pytest.mark.parametrize(("name", "protocol", "family"), CASES, ids=["-".join(each) for each in CASES])
 def test_packets_go_where_the_model_says(proxies: Proxies, name: str, protocol: str, family: Family) -> None:
     if protocol == "SCTP" and proxies.mode == "userspace":
-        pytest.skip("the proxy carries TCP and UDP")
+        pytest.skip("the userspace mode carries TCP and UDP only, as kube-proxy's did: docs/proxy-modes.md")
     port = case(name, protocol, family)
     proxies.apply({"dev/web": (port,)})
     assert list(differences(proxies.lab, port, proxies.mode)) == []

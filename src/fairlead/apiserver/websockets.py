@@ -29,7 +29,7 @@ def token(request: Request) -> str | None:
     """The bearer token among the subprotocols that a client offers, which may not be all that it offers."""
     if not is_asked(request):
         return None
-    offered = _offered(request)
+    offered = request.listed("sec-websocket-protocol")
     given = next((each for each in offered if each.startswith(TOKEN)), None)
     if given is None:
         return None
@@ -48,7 +48,7 @@ def events(request: Request, stream: Stream) -> Upgrade:
 
 def log(request: Request, stream: Stream) -> Upgrade:
     """What is followed, as it comes. Raises ApiError (400) where no subprotocol that is offered is known."""
-    offered = [each for each in _offered(request) if not each.startswith(TOKEN)] or [""]
+    offered = [each for each in request.listed("sec-websocket-protocol") if not each.startswith(TOKEN)] or [""]
     chosen = next((each for each in offered if each in _LOG), None)
     if chosen is None:
         raise bad_request("none of the offered subprotocols is known")
@@ -120,7 +120,3 @@ async def _listen(duplex: Duplex) -> CloseCode:
         except websocket.RemoteProtocolError as error:
             return error.code
     return CloseCode.NORMAL
-
-
-def _offered(request: Request) -> list[str]:
-    return [each.strip() for each in request.headers.get("sec-websocket-protocol", "").split(",") if each.strip()]

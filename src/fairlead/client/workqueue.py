@@ -80,7 +80,7 @@ async def run(queue: WorkQueue, workers: int, reconcile: Callable[[str], Awaitab
             except OSError as error:
                 log.info("%s: %s: %s", name, key, error)
                 queue.add_rate_limited(key)
-            except Exception:
+            except Exception:  # a fault of the controller's own with one object: told, tried again, the others go on
                 log.exception("%s: %s failed", name, key)
                 queue.add_rate_limited(key)
             else:

@@ -137,7 +137,7 @@ async def run(
         try:
             async with asyncio.timeout(seconds):
                 code = await wait(pid)
-        except BaseException:
+        except BaseException:  # too slow, or we are cancelled: it does not outlive the call
             os.kill(pid, signal.SIGKILL)
             reap(pid)
             raise

@@ -198,7 +198,7 @@ class HttpClient:
                     if fresh or method not in ("GET", "HEAD"):
                         raise
                     continue
-                except BaseException:
+                except BaseException:  # a cancellation, too: half an answer makes a connection useless
                     self._drop(connection)
                     raise
                 self._give_back(connection)
@@ -227,7 +227,7 @@ class HttpClient:
                     content = await connection.body()
                     self._drop(connection)
                     return Answer(status, answered, content), None
-        except BaseException:
+        except BaseException:  # likewise
             self._drop(connection)
             raise
         self._active.discard(connection)

@@ -63,6 +63,10 @@ class Request:
         values = self.query.get(name)
         return values[0] if values else None
 
+    def listed(self, name: str) -> list[str]:
+        """A header as the list that it is (RFC 9110, 5.6.1); `name` lowered."""
+        return [each.strip() for each in self.headers.get(name, "").split(",") if each.strip()]
+
     def flag(self, name: str) -> bool:
         """A boolean query parameter as Go's strconv reads it; an empty value means true."""
         value = self.parameter(name)
@@ -247,7 +251,7 @@ class _Connection(asyncio.Protocol):
                 answer = await self._server.handler(request)
             except asyncio.CancelledError:
                 return
-            except Exception:
+            except Exception:  # a handler's own fault, which none expects: this request fails, the server goes on
                 log.exception("%s %s failed", request.method, request.target)
                 answer = Response(500, b"internal error\n", "text/plain")
             goes_on = await self._send(answer, request, keep_alive)
@@ -287,7 +291,7 @@ class _Connection(asyncio.Protocol):
             await answer.produce(_Chunks(self))
         except asyncio.CancelledError:
             return False
-        except Exception:
+        except Exception:  # likewise, with the head sent already
             log.exception("a stream broke")
             return False  # no final chunk: the client sees that it is cut
         if not transport.is_closing():

@@ -159,7 +159,7 @@ class Agent:
                 await worker.run()
             except asyncio.CancelledError:
                 raise
-            except Exception:
+            except Exception:  # a fault of ours, with this pod alone
                 log.exception("pod %s/%s", metadata.namespace, metadata.name)
                 await asyncio.sleep(1)
             else:

@@ -133,7 +133,7 @@ class KubeletServer:
             raise ApiError(500, "InternalError", "unable to do port forwarding: the pod is not running")
         session: forward.ForwardSession
         if request.headers.get("upgrade", "").lower() == "websocket":
-            offered = _offered(request, "sec-websocket-protocol")
+            offered = request.listed("sec-websocket-protocol")
             if channels.PORT_FORWARD_TUNNEL in offered:
                 session, name = forward.TunnelSession(), channels.PORT_FORWARD_TUNNEL
             else:
@@ -164,13 +164,13 @@ def _wanted(request: Request) -> command.Wanted:
 def _upgrade(request: Request, wanted: command.Wanted, start: Callable[[], Awaitable[Process]]) -> Upgrade:
     session: command.CommandSession
     if request.headers.get("upgrade", "").lower() == "websocket":
-        protocol = channels.choose(_offered(request, "sec-websocket-protocol"))
+        protocol = channels.choose(request.listed("sec-websocket-protocol"))
         if protocol is None:
             raise bad_request("none of the offered subprotocols is known")
         session = command.WebSocketSession(protocol, wanted)
         headers = websocket.handshake(request.headers.get("sec-websocket-key", ""), protocol.name)
     else:
-        chosen = command.choose_spdy(_offered(request, "x-stream-protocol-version"))
+        chosen = command.choose_spdy(request.listed("x-stream-protocol-version"))
         if chosen is None:
             raise ApiError(403, "Forbidden", "unable to upgrade: unable to negotiate protocol")
         session = command.SpdySession(chosen, wanted)
@@ -180,10 +180,6 @@ def _upgrade(request: Request, wanted: command.Wanted, start: Callable[[], Await
         await streams.run_command(duplex, session, start)
 
     return Upgrade(run, headers)
-
-
-def _offered(request: Request, header: str) -> list[str]:
-    return [part.strip() for part in request.headers.get(header, "").split(",") if part.strip()]
 
 
 def _spdy_headers(protocol: str) -> list[tuple[str, str]]:

@@ -80,7 +80,7 @@ class Allocators:
         try:
             held = set(old["spec"].get("clusterIPs") or ()) if old is not None else set()
             errors = [*self._addresses(new["spec"], held, key, claim), *self._node_ports(new["spec"], key, claim)]
-        except BaseException:
+        except BaseException:  # whatever it is, what was claimed so far is nobody's
             claim.release()
             raise
         if errors:
